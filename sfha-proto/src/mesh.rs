@@ -1,0 +1,125 @@
+//! The mesh as one node sees it: the document of `sfha mesh status --json`, and invites.
+
+use serde::{Deserialize, Serialize};
+
+/// `sfha mesh status --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeshStatus {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// Name of the interface.
+    pub interface: String,
+    /// Address of this node with the network's prefix length.
+    pub address: String,
+    /// UDP port it listens on.
+    pub port: u16,
+    /// This node's public key, base64.
+    pub public_key: String,
+    /// Where WireGuard runs.
+    pub backend: Backend,
+    /// MTU of the interface, in bytes.
+    pub mtu: u32,
+    /// Every other node, by name.
+    pub peers: Vec<PeerStatus>,
+    /// The interface is up.
+    #[serde(default)]
+    pub up: bool,
+}
+
+/// Where WireGuard runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// In the kernel.
+    Kernel,
+    /// In the process `sfha-wg`.
+    Userspace,
+}
+
+/// One peer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PeerStatus {
+    /// Name of the node.
+    pub name: String,
+    /// Its address in the mesh.
+    pub ip: String,
+    /// Its public key, base64.
+    pub public_key: String,
+    /// Where its packets go, `address:port`; `null` when not known.
+    pub endpoint: Option<String>,
+    /// Whether it answers.
+    pub state: PeerState,
+    /// `direct`, or the name of the node that relays.
+    pub path: String,
+    /// Time of the last handshake, RFC 3339; `null` when there was none.
+    pub latest_handshake: Option<String>,
+    /// Bytes received since the interface came up.
+    pub rx_bytes: u64,
+    /// Bytes sent since the interface came up.
+    pub tx_bytes: u64,
+    /// Round-trip time inside the tunnel, in milliseconds; `null` when not measured.
+    pub rtt_ms: Option<f64>,
+    /// Persistent keepalive, in seconds; `null` when off.
+    pub keepalive: Option<u16>,
+}
+
+/// Whether a peer answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PeerState {
+    /// Handshake not older than 180 s (WireGuard's Reject-After-Time).
+    Connected,
+    /// It had a handshake once.
+    Stale,
+    /// It never had one.
+    Never,
+}
+
+/// A token that was made: `sfha mesh token --json`, and part of `sfha init --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenMade {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The token itself, `sfha-join://…`. A secret: whoever has it can join until it expires.
+    pub token: String,
+    /// Its id, for `sfha mesh revoke`.
+    pub id: String,
+    /// Address reserved for the node that uses it.
+    pub ip: String,
+    /// When it expires, RFC 3339.
+    pub expires: String,
+}
+
+/// One token in `sfha mesh tokens --json`. The token itself cannot be shown again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TokenListed {
+    /// Its id.
+    pub id: String,
+    /// Address reserved.
+    pub ip: String,
+    /// When it expires, RFC 3339.
+    pub expires: String,
+    /// Node that made it, and that a joiner will speak to.
+    pub initiator: String,
+    /// `open`, `redeemed` or `expired`.
+    pub state: String,
+    /// The node that used it.
+    pub node: Option<String>,
+}
+
+/// `sfha join --json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Joined {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// Name of the cluster.
+    pub cluster: String,
+    /// Name of this node.
+    pub node: String,
+    /// Its id.
+    pub id: u32,
+    /// Its address in the mesh.
+    pub ip: String,
+    /// Time from the command to quorate membership, in milliseconds.
+    pub elapsed_ms: u64,
+}
