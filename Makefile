@@ -1,0 +1,49 @@
+# What a developer and CI run. Each target sets up what it needs by itself
+# (assets/dev/setup.sh); a second run installs and rebuilds nothing.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# The package that the tests install in their nodes; another one: SFHA_DEB=FILE.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+WITH_DEB = SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/lab-deb/sfha_*_amd64.deb)}"
+SETUP = ./assets/dev/setup.sh
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+.PHONY: setup
+setup: ## install what builds, tests and demo need (root; Debian 12)
+	@$(SETUP) build lab
+
+.PHONY: demo
+demo: setup ## three nodes on this machine: init, join, VIP, failover
+	@./assets/dev/deb.sh lab
+	@$(WITH_DEB) cargo run -q -p sfha-tests --bin sfha-demo
+
+.PHONY: test
+test: setup ## every test that can run here; one: make test ARGS='-E "test(name)"'
+	@./assets/dev/deb.sh lab
+	@$(WITH_DEB) cargo nextest run --workspace $(ARGS)
+
+.PHONY: check
+check: ## format, lints, documentation, licences
+	@$(SETUP) build check
+	@./assets/dev/check.sh
+
+.PHONY: deb
+deb: ## the package: target/debian/sfha_*_amd64.deb
+	@$(SETUP) build
+	@./assets/dev/deb.sh release
+
+.PHONY: lab-deb
+lab-deb: ## the package, quick to build: target/lab-deb/
+	@$(SETUP) build
+	@./assets/dev/deb.sh lab
+
+.PHONY: bench
+bench: setup ## measure failover, against keepalived
+	@$(SETUP) bench
+	@./assets/dev/deb.sh lab
+	@$(WITH_DEB) cargo run -q -p sfha-tests --release --bin sfha-bench $(ARGS)

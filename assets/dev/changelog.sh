@@ -1,0 +1,29 @@
+#!/bin/sh
+# CHANGELOG.md, in the form that Debian wants, on stdout.
+set -eu
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname -- "$0")/common.sh"
+
+version=$(sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml)
+awk -v version="$version" '
+	function close_entry() {
+		if (open) printf "\n -- sfha developers <anhost77@users.noreply.github.com>  %s\n\n", date
+		open = 0
+	}
+	/^## \[/ {
+		close_entry()
+		name = $2; gsub(/[][]/, "", name)
+		day = $NF
+		if (name == "Unreleased") { name = version; day = "" }
+		if (name in seen) next
+		seen[name] = 1
+		if (day !~ /^[0-9]+-[0-9]+-[0-9]+$/) day = "2026-01-01"
+		("LC_ALL=C date -R -u -d " day) | getline date
+		printf "sfha (%s-1) unstable; urgency=medium\n\n", name
+		open = 1
+		next
+	}
+	open && /^- / { sub(/^- /, "  * "); print; next }
+	open && /^  [^ ]/ { sub(/^  /, "    "); print }
+	END { close_entry() }
+' CHANGELOG.md

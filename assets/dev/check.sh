@@ -1,0 +1,29 @@
+#!/bin/sh
+# Everything that can be judged without running sfha, quickest first.
+set -eu
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname -- "$0")/common.sh"
+
+say "format"
+cargo fmt --all --check
+
+say "scripts"
+shellcheck -x .ci/run assets/dev/*.sh assets/debian/postinst assets/debian/prerm assets/debian/postrm
+
+say "paths of one machine"
+# A path that exists on one machine only has no place in a tracked file.
+if git grep -nIE '(/home/|/root/|/work/)[A-Za-z0-9._]' -- . ':!Cargo.lock' ':!assets/dev/check.sh'; then
+	die "the lines above name a folder of one machine"
+fi
+
+say "licences and origins"
+# Not `advisories`: their database is not to be had everywhere CI runs.
+cargo deny --offline --log-level error check licenses bans sources
+
+say "lints"
+cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+say "documentation"
+RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+
+say "all checks passed"

@@ -1,0 +1,100 @@
+#!/bin/sh
+# setup.sh WHAT...: installs what is missing for
+#   build  the compiler's companions and what makes the package
+#   lab    whole nodes on this machine: namespaces, nspawn, a guest kernel
+#   check  lints of scripts and licences
+#   bench  the peer that the measurements compare with
+# Debian's packages by apt-get, cargo's tools by `cargo install`. Starts and
+# enables no service on this machine. Nothing missing: says nothing, does nothing.
+set -eu
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname -- "$0")/common.sh"
+
+# The oldest releases that do, or what is installed where there is none.
+nextest=0.9.143
+deb=3.8.0
+deny=0.20.2
+
+packages=
+tools=
+for what in "$@"; do
+	case "$what" in
+	build)
+		packages="$packages gcc libc6-dev dpkg-dev jq gzip
+			libcpg-dev libquorum-dev libvotequorum-dev libcmap-dev libcfg-dev"
+		tools="$tools cargo-deb:$deb"
+		;;
+	lab)
+		packages="$packages corosync systemd systemd-container dbus iproute2 nftables iputils-ping
+			tcpdump wireguard-tools tmux qemu-system-x86 linux-image-amd64 busybox-static kmod cpio
+			procps util-linux"
+		tools="$tools cargo-nextest:$nextest"
+		;;
+	check)
+		packages="$packages shellcheck"
+		tools="$tools cargo-deny:$deny"
+		;;
+	bench)
+		packages="$packages keepalived"
+		;;
+	*) die "setup.sh: no such part: $what" ;;
+	esac
+done
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+missing=
+for package in $packages; do
+	installed "$package" || missing="$missing $package"
+done
+wanted=
+for tool in $tools; do
+	command -v "${tool%:*}" >/dev/null || wanted="$wanted $tool"
+done
+
+# Everything that can be refused is refused before anything is done.
+command -v cargo >/dev/null || die "cargo is missing: install Rust first (rustup reads rust-toolchain.toml)"
+if [ -n "$missing" ]; then
+	command -v apt-get >/dev/null || die "this is set up for Debian; missing here:$missing"
+	[ "$(id -u)" = 0 ] || die "must be root once, to install:$missing"
+fi
+# Only the laboratory itself needs root beyond that.
+for what in "$@"; do
+	if [ "$what" = lab ] && [ "$(id -u)" != 0 ]; then
+		die "must be root: the tests and the demo make network namespaces and boot nodes in them"
+	fi
+done
+
+if [ -n "$missing" ]; then
+	say "installing Debian packages:$missing"
+	export DEBIAN_FRONTEND=noninteractive
+	# Their services shall neither start now (policy-rc.d) ...
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e "$policy" ]; then
+		# Put back in any case, also after an interruption.
+		trap 'rm -f "$policy"' EXIT
+		trap 'exit 130' INT TERM
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
+	apt-get -q update >/dev/null
+	# shellcheck disable=SC2086 # a list of words
+	apt-get -qq -o=Dpkg::Use-Pty=0 install -y --no-install-recommends $missing >/dev/null
+	# ... nor at the next boot.
+	for unit in corosync keepalived nftables; do
+		case " $missing " in
+		*[[:space:]]"$unit"[[:space:]]*) systemctl --quiet disable "$unit.service" 2>/dev/null || true ;;
+		esac
+	done
+fi
+
+for tool in $wanted; do
+	say "installing ${tool%:*} ${tool#*:} (compiled here, some minutes)"
+	# A tool that runs for a second does not deserve minutes of optimising.
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=0 \
+		CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR="$(target_dir)/tools" \
+		cargo install --locked --quiet --version "${tool#*:}" "${tool%:*}"
+	rm -rf "$(target_dir)/tools"
+done
