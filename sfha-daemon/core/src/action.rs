@@ -1,0 +1,72 @@
+//! Everything the core can ask for.
+
+use serde::{Deserialize, Serialize};
+use sfha_proto::Failure;
+
+use crate::message::GroupMessage;
+use crate::state::{ClusterState, Vip};
+
+/// Names one action, so that its outcome finds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ActionId(pub u64);
+
+/// One thing to be done. Actions are carried out in the order in which they are taken out, as far as
+/// they concern the same thing (the same VIP, the disk, the group).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send to the group, this node included, in agreed order.
+    Multicast(GroupMessage),
+    /// Write the state, and everything that is generated from it, to disk.
+    Persist {
+        /// Answer with `ActionFinished`.
+        id: ActionId,
+        /// What to write.
+        state: Box<ClusterState>,
+    },
+    /// Put a VIP on an interface and announce it; keep it there until it is to be released.
+    Acquire {
+        /// Answer with `ActionFinished`.
+        id: ActionId,
+        /// Name of the VIP.
+        name: String,
+        /// Its address and interface.
+        vip: Vip,
+    },
+    /// Take a VIP off its interface. Stop renewing it in the same turn, whatever comes of the rest.
+    Release {
+        /// Answer with `ActionFinished`.
+        id: ActionId,
+        /// Name of the VIP.
+        name: String,
+        /// Its address and interface.
+        vip: Vip,
+    },
+    /// Announce a VIP that stays where it is: somebody else may have announced it meanwhile.
+    Announce {
+        /// Name of the VIP.
+        name: String,
+    },
+    /// An operator's request is done or refused.
+    Answer {
+        /// The request.
+        request: u64,
+        /// What came of it.
+        result: Result<Answered, Failure>,
+    },
+    /// Everything is let go: leave the group and end.
+    Leave,
+}
+
+/// What an operator's request led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// A command is on the disks of all members; this is the state's version.
+    Applied(u64),
+    /// VIPs are active where they were to go.
+    Moved {
+        /// Their names.
+        vips: Vec<String>,
+        /// Name of the node.
+        to: String,
+    },
+}

@@ -1,0 +1,252 @@
+//! One node's view of the cluster: events in, actions out.
+//!
+//! The order within a turn is always the same: take in the event, then [`Cluster::settle`]: release
+//! what this node may not hold, take what it may, do a coordinator's duties, answer what is done.
+
+mod group;
+mod holding;
+mod requests;
+mod settle;
+mod status;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::action::{Action, ActionId};
+use crate::event::{Event, LeaveReason};
+use crate::ledger::Ledger;
+use crate::message::{GroupMessage, Member, Round};
+use crate::state::{ClusterState, NodeId};
+use crate::sync::Sync;
+use crate::time::Time;
+
+use holding::Hold;
+use requests::{Movement, Proposal};
+
+/// What a node knows about itself, and how long it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// This node.
+    pub me: NodeId,
+    /// Version of the program.
+    pub program: String,
+    /// Between a node's loss and taking over what it held, where it is not fenced: covers the time by
+    /// which the two sides of a split may differ in noticing it.
+    pub node_lost_delay: Duration,
+    /// Between the death of a daemon on a living node and taking over what it held: after that time
+    /// its addresses' kernel lifetime is over.
+    pub daemon_lost_delay: Duration,
+}
+
+/// Time after which a request that got no answer is given up.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Time between two tries of VIPs that no node could take on.
+const RETRY_UNABLE: Duration = Duration::from_secs(10);
+
+/// One node's view of the cluster.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    settings: Settings,
+    state: ClusterState,
+
+    /// This process in the group; `None` while Corosync cannot be reached.
+    member: Option<Member>,
+    quorum: Option<QuorumView>,
+    votes: Option<(u32, u32, u32)>,
+    /// Ring of the group's last change; `None` between a node's loss and the ring that follows it.
+    ring: Option<Ring>,
+    view: BTreeSet<Member>,
+    sync: Sync,
+    /// The lowest member of this view has confirmed quorum, in order.
+    operational: bool,
+    rounds: u64,
+
+    ledger: Ledger,
+    /// This process has been in step at least once: its ledger is worth something.
+    had_ledger: bool,
+    /// When, and why, each missing daemon was lost.
+    lost: BTreeMap<NodeId, (Time, LeaveReason)>,
+    in_step_since: Time,
+    /// VIPs for which `Take` was sent in this view.
+    taking: BTreeSet<String>,
+    retry_unable_at: Option<Time>,
+
+    holds: BTreeMap<String, Hold>,
+    /// Own `Released` messages that have not come back.
+    releases_under_way: u32,
+    leaving: Option<Time>,
+    left: bool,
+
+    next_seq: u64,
+    proposals: BTreeMap<u64, Proposal>,
+    moves: BTreeMap<u64, Movement>,
+    /// Writes to disk under way, and whose command they belong to.
+    persists: BTreeMap<ActionId, Option<(Member, u64)>>,
+    /// Invites whose end this node has proposed in this view.
+    closing: BTreeSet<String>,
+
+    next_action: u64,
+    actions: VecDeque<Action>,
+}
+
+/// A configuration of Corosync's ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Ring {
+    /// The node that formed it.
+    pub node: NodeId,
+    /// Its number.
+    pub seq: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct QuorumView {
+    quorate: bool,
+    ring: Ring,
+    members: BTreeSet<NodeId>,
+}
+
+impl Cluster {
+    /// A node that has just started: it holds nothing (whatever an earlier process left on the
+    /// interfaces must have been removed) and knows what its disk says.
+    #[must_use]
+    pub fn new(settings: Settings, state: ClusterState) -> Self {
+        Self {
+            settings,
+            state,
+            member: None,
+            quorum: None,
+            votes: None,
+            ring: None,
+            view: BTreeSet::new(),
+            sync: Sync::Waiting,
+            operational: false,
+            rounds: 0,
+            ledger: Ledger::default(),
+            had_ledger: false,
+            lost: BTreeMap::new(),
+            in_step_since: Time::default(),
+            taking: BTreeSet::new(),
+            retry_unable_at: None,
+            holds: BTreeMap::new(),
+            releases_under_way: 0,
+            leaving: None,
+            left: false,
+            next_seq: 0,
+            proposals: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            persists: BTreeMap::new(),
+            closing: BTreeSet::new(),
+            next_action: 0,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Takes in one event. Take out every action before the next one.
+    pub fn handle_event(&mut self, event: Event, now: Time) {
+        match event {
+            Event::Connected { member } => {
+                self.member = Some(member);
+            }
+            Event::Disconnected => self.disconnected(now),
+            Event::Quorum { quorate, ring, members } => {
+                self.quorum = Some(QuorumView { quorate, ring, members });
+            }
+            Event::Votes { total, expected, needed } => self.votes = Some((total, expected, needed)),
+            Event::Ring { ring } => self.ring = Some(ring),
+            Event::Membership { members, left } => self.membership(members, &left, now),
+            Event::Delivered { from, message } => self.delivered(from, message, now),
+            Event::Propose { request, command } => self.propose(Some(request), command, now),
+            Event::Move { request, to } => self.begin_move(request, to, now),
+            Event::ActionFinished { id, outcome } => self.action_finished(id, outcome, now),
+            Event::Tick => {}
+            Event::Shutdown => self.shutdown(now),
+        }
+        self.settle(now);
+    }
+
+    /// The next thing to be done, in order; `None` when the turn is over.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The replicated state as this node has it.
+    #[must_use]
+    pub fn state(&self) -> &ClusterState {
+        &self.state
+    }
+
+    /// This node's id.
+    #[must_use]
+    pub fn me(&self) -> NodeId {
+        self.settings.me
+    }
+
+    /// Quorate, and the quorum service and the group speak of the same ring.
+    #[must_use]
+    pub fn is_quorate(&self) -> bool {
+        self.member.is_some() && self.quorum.as_ref().is_some_and(|quorum| quorum.quorate)
+    }
+
+    /// In step with a group whose quorum was confirmed in this view.
+    #[must_use]
+    pub fn is_operational(&self) -> bool {
+        self.operational && self.sync == Sync::InStep && self.is_quorate()
+    }
+
+    /// This node does what one node must do for all: it has the lowest id of an operational group.
+    #[must_use]
+    pub fn is_coordinator(&self) -> bool {
+        self.member.is_some() && self.view.first() == self.member.as_ref()
+    }
+
+    /// The leader: the lowest id among nodes that may take something on.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        if !self.is_operational() {
+            return None;
+        }
+        self.ledger.candidates(&self.view, &self.state).first().copied()
+    }
+
+    /// Nodes whose daemon is in the group.
+    #[must_use]
+    pub fn daemons(&self) -> BTreeSet<NodeId> {
+        self.view.iter().map(|member| member.node).collect()
+    }
+
+    /// Names of the VIPs that are, or may be, on an interface of this node.
+    #[must_use]
+    pub fn held(&self) -> BTreeSet<String> {
+        self.holds.keys().cloned().collect()
+    }
+
+    /// Names of the VIPs that this node has put on an interface and not begun to release.
+    #[must_use]
+    pub fn active(&self) -> BTreeSet<String> {
+        self.holds.iter().filter(|(_, hold)| hold.is_active()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Whether new addresses may be taken now.
+    fn may_acquire(&self) -> bool {
+        self.is_operational() && self.ring_agrees() && self.leaving.is_none()
+    }
+
+    fn ring_agrees(&self) -> bool {
+        self.ring.is_some() && self.ring == self.quorum.as_ref().map(|quorum| quorum.ring)
+    }
+
+    fn multicast(&mut self, message: GroupMessage) {
+        self.actions.push_back(Action::Multicast(message));
+    }
+
+    fn new_action(&mut self) -> ActionId {
+        self.next_action += 1;
+        ActionId(self.next_action)
+    }
+
+    fn new_round(&mut self, by: Member) -> Round {
+        self.rounds += 1;
+        Round { by, count: self.rounds }
+    }
+}

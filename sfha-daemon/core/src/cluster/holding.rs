@@ -1,0 +1,185 @@
+//! What this node has on its own interfaces, and what it does about it.
+
+use super::Cluster;
+use crate::action::{Action, ActionId};
+use crate::ledger::Slot;
+use crate::message::{GroupMessage, Outcome};
+use crate::state::{NodeId, Vip};
+use crate::time::Time;
+
+/// One VIP that is, or may be, on an interface of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hold {
+    vip: Vip,
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Acquiring(ActionId),
+    Active,
+    /// It is no longer renewed: at `certain` the kernel has removed it, whatever the release says.
+    Releasing {
+        id: Option<ActionId>,
+        certain: Time,
+        retry: Time,
+        failed: Option<String>,
+    },
+}
+
+/// Time between two tries to release.
+const RELEASE_RETRY: std::time::Duration = std::time::Duration::from_millis(200);
+
+impl Hold {
+    pub(super) fn is_active(&self) -> bool {
+        self.phase == Phase::Active
+    }
+}
+
+impl Cluster {
+    /// This node may have that VIP on an interface now.
+    fn entitled(&self, name: &str, vip: &Vip) -> bool {
+        if !self.is_quorate() || self.leaving.is_some() || self.state.vips.get(name) != Some(vip) {
+            return false;
+        }
+        let Some(Slot::Held { node, to, .. }) = self.ledger.slots.get(name) else { return false };
+        if *node != self.settings.me {
+            return false;
+        }
+        if self.state.maintenance {
+            return true;
+        }
+        let candidates = self.ledger.candidates(&self.view, &self.state);
+        let goes = to.is_some_and(|to| candidates.contains(&to));
+        !goes && candidates.contains(&self.settings.me)
+    }
+
+    /// Releases first, then takes: in this order, so that a turn never has more than it may.
+    pub(super) fn reconcile(&mut self, now: Time) {
+        let release: Vec<String> = self
+            .holds
+            .iter()
+            .filter(|(name, hold)| match &hold.phase {
+                Phase::Acquiring(_) | Phase::Active => !self.entitled(name, &hold.vip),
+                Phase::Releasing { id, retry, .. } => id.is_none() && *retry <= now,
+            })
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in release {
+            self.release(&name, None, now);
+        }
+        let certain: Vec<String> = self
+            .holds
+            .iter()
+            .filter(|(_, hold)| matches!(&hold.phase, Phase::Releasing { certain, .. } if *certain <= now))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in certain {
+            self.let_go(&name);
+        }
+        if !self.may_acquire() {
+            return;
+        }
+        let wanted: Vec<(String, Vip)> = self
+            .state
+            .vips
+            .iter()
+            .filter(|(name, vip)| !self.holds.contains_key(*name) && self.entitled(name, vip))
+            .map(|(name, vip)| (name.clone(), vip.clone()))
+            .collect();
+        for (name, vip) in wanted {
+            let id = self.new_action();
+            self.holds.insert(name.clone(), Hold { vip: vip.clone(), phase: Phase::Acquiring(id) });
+            self.actions.push_back(Action::Acquire { id, name, vip });
+        }
+    }
+
+    fn release(&mut self, name: &str, failed: Option<String>, now: Time) {
+        let id = self.new_action();
+        let lease = self.settings.daemon_lost_delay;
+        let Some(hold) = self.holds.get_mut(name) else { return };
+        let (certain, failed) = match &hold.phase {
+            Phase::Releasing { certain, failed, .. } => (*certain, failed.clone()),
+            Phase::Acquiring(_) | Phase::Active => (now + lease, failed),
+        };
+        hold.phase = Phase::Releasing { id: Some(id), certain, retry: now, failed };
+        let vip = hold.vip.clone();
+        self.actions.push_back(Action::Release { id, name: name.to_owned(), vip });
+    }
+
+    /// The VIP is off the interface for certain: the others may know.
+    fn let_go(&mut self, name: &str) {
+        let Some(hold) = self.holds.remove(name) else { return };
+        if self.member.is_none() {
+            return;
+        }
+        let vip = name.to_owned();
+        match hold.phase {
+            Phase::Releasing { failed: Some(code), .. } => {
+                self.multicast(GroupMessage::Report { vip, outcome: Outcome::Failed(code) });
+            }
+            Phase::Releasing { .. } | Phase::Acquiring(_) | Phase::Active => {
+                self.releases_under_way += 1;
+                self.multicast(GroupMessage::Released { vip });
+            }
+        }
+    }
+
+    /// An `Acquire` or `Release` ended. Returns false when the action was neither.
+    pub(super) fn holding_finished(&mut self, id: ActionId, outcome: &Result<(), String>, now: Time) -> bool {
+        let found = self.holds.iter().find_map(|(name, hold)| match &hold.phase {
+            Phase::Acquiring(own) if *own == id => Some((name.clone(), true)),
+            Phase::Releasing { id: Some(own), .. } if *own == id => Some((name.clone(), false)),
+            _ => None,
+        });
+        let Some((name, acquiring)) = found else { return false };
+        match (acquiring, outcome) {
+            (true, Ok(())) => {
+                if let Some(hold) = self.holds.get_mut(&name) {
+                    hold.phase = Phase::Active;
+                }
+                self.multicast(GroupMessage::Report { vip: name, outcome: Outcome::Active });
+            }
+            (true, Err(code)) => self.release(&name, Some(code.clone()), now),
+            (false, Ok(())) => self.let_go(&name),
+            (false, Err(_)) => {
+                if let Some(Hold { phase: Phase::Releasing { id, retry, .. }, .. }) =
+                    self.holds.get_mut(&name)
+                {
+                    *id = None;
+                    *retry = now + RELEASE_RETRY;
+                }
+            }
+        }
+        true
+    }
+
+    /// When a VIP whose holder was lost may be taken: after the last loss of any node, since a node
+    /// that went may have taken it with its last message.
+    pub(super) fn takeover_at(&self, holder: Option<NodeId>) -> Time {
+        use crate::event::LeaveReason;
+        let delay = |reason: LeaveReason| match reason {
+            LeaveReason::NodeDown => self.settings.node_lost_delay,
+            LeaveReason::Leave | LeaveReason::ProcessDown | LeaveReason::Undefined => {
+                self.settings.daemon_lost_delay
+            }
+        };
+        let unknown = self.in_step_since + self.settings.node_lost_delay;
+        let known = self.lost.values().map(|(at, reason)| *at + delay(*reason)).max();
+        match (holder.and_then(|id| self.lost.get(&id)), known) {
+            (Some(_), Some(known)) => known,
+            (_, known) => known.map_or(unknown, |known| known.max(unknown)),
+        }
+    }
+
+    /// Deadlines of this file.
+    pub(super) fn holding_deadlines(&self) -> impl Iterator<Item = (Time, &'static str)> + '_ {
+        self.holds.values().filter_map(|hold| match &hold.phase {
+            Phase::Releasing { id: None, retry, certain, .. } => {
+                Some(((*retry).min(*certain), "release-retry"))
+            }
+            Phase::Releasing { certain, .. } => Some((*certain, "lease-over")),
+            Phase::Acquiring(_) | Phase::Active => None,
+        })
+    }
+}

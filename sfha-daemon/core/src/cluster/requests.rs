@@ -1,0 +1,283 @@
+//! What operators, and the program itself, ask for: commands, moves, stopping.
+
+use std::collections::BTreeSet;
+
+use sfha_proto::{ErrorCode, Failure};
+
+use super::{Cluster, REQUEST_DEADLINE};
+use crate::action::{Action, ActionId, Answered};
+use crate::command::Command;
+use crate::ledger::Slot;
+use crate::message::{GroupMessage, Member};
+use crate::state::NodeId;
+use crate::sync::Sync;
+use crate::time::Time;
+
+/// One command of this node that is not answered yet.
+#[derive(Debug, Clone)]
+pub(super) struct Proposal {
+    /// `None` for the program's own.
+    request: Option<u64>,
+    command: Command,
+    /// It is on its way, or was applied.
+    sent: bool,
+    /// Since it was applied: the version it made, who has not written it, and who could not.
+    applied: Option<Applied>,
+    deadline: Time,
+}
+
+#[derive(Debug, Clone)]
+struct Applied {
+    version: u64,
+    waiting: BTreeSet<Member>,
+    failed: Option<NodeId>,
+}
+
+/// One move of VIPs that is not answered yet.
+#[derive(Debug, Clone)]
+pub(super) struct Movement {
+    vips: BTreeSet<String>,
+    to: NodeId,
+    deadline: Time,
+}
+
+impl Cluster {
+    pub(super) fn propose(&mut self, request: Option<u64>, command: Command, now: Time) {
+        if let (Some(request), Some(failure)) = (request, self.refusal()) {
+            self.answer(request, Err(failure));
+            return;
+        }
+        self.next_seq += 1;
+        let seq = self.next_seq;
+        let deadline = now + REQUEST_DEADLINE;
+        self.proposals.insert(seq, Proposal { request, command, sent: false, applied: None, deadline });
+        self.send_proposals();
+    }
+
+    /// This node has sent, or is about to send, such a command.
+    pub(super) fn has_own_proposal(&self, such: impl Fn(&Command) -> bool) -> bool {
+        self.proposals.values().any(|proposal| such(&proposal.command))
+    }
+
+    fn refusal(&self) -> Option<Failure> {
+        if self.leaving.is_some() {
+            return Some(ErrorCode::NoDaemon.into());
+        }
+        if self.is_quorate() {
+            return None;
+        }
+        let mut failure = Failure::new(ErrorCode::NoQuorum);
+        if let Some((total, _, needed)) = self.votes {
+            failure = failure.with("votes", total).with("needed", needed);
+        }
+        Some(failure)
+    }
+
+    /// Sends what waits, once the group can apply it.
+    pub(super) fn send_proposals(&mut self) {
+        if self.sync != Sync::InStep {
+            return;
+        }
+        let operational = self.operational;
+        let mut messages = Vec::new();
+        for (seq, proposal) in &mut self.proposals {
+            let begins = matches!(proposal.command, Command::BeginEpoch { .. });
+            if !proposal.sent && (operational || begins) {
+                proposal.sent = true;
+                messages.push(GroupMessage::Command { seq: *seq, command: proposal.command.clone() });
+            }
+        }
+        for message in messages {
+            self.multicast(message);
+        }
+    }
+
+    /// In step again: a command that was sent before and has not come back may have been lost with
+    /// the old view; one that was turned away waits for this.
+    pub(super) fn repeat_proposals(&mut self) {
+        self.proposals.retain(|_, proposal| !matches!(proposal.command, Command::BeginEpoch { .. }));
+    }
+
+    pub(super) fn turned_away(&mut self, seq: u64) {
+        if let Some(proposal) = self.proposals.get_mut(&seq) {
+            proposal.sent = false;
+        }
+    }
+
+    pub(super) fn refused(&mut self, seq: u64, failure: Failure) {
+        if let Some(Proposal { request: Some(request), .. }) = self.proposals.remove(&seq) {
+            self.answer(request, Err(failure));
+        }
+    }
+
+    pub(super) fn applied(&mut self, seq: u64, now: Time) {
+        let (version, waiting) = (self.state.version, self.view.clone());
+        if let Some(proposal) = self.proposals.get_mut(&seq) {
+            proposal.applied = Some(Applied { version, waiting, failed: None });
+            proposal.deadline = now + REQUEST_DEADLINE;
+        }
+    }
+
+    pub(super) fn acknowledged(&mut self, from: Member, of: Member, seq: u64, written: bool) {
+        if self.member != Some(of) {
+            return;
+        }
+        if let Some(Proposal { applied: Some(applied), .. }) = self.proposals.get_mut(&seq) {
+            applied.waiting.remove(&from);
+            if !written {
+                applied.failed = Some(from.node);
+            }
+        }
+    }
+
+    /// Members that went will not acknowledge any more.
+    pub(super) fn forget_acks(&mut self) {
+        for proposal in self.proposals.values_mut() {
+            if let Some(applied) = &mut proposal.applied {
+                applied.waiting.retain(|member| self.view.contains(member));
+            }
+        }
+    }
+
+    pub(super) fn persist(&mut self, command: Option<(Member, u64)>) {
+        let id = self.new_action();
+        self.persists.insert(id, command);
+        self.actions.push_back(Action::Persist { id, state: Box::new(self.state.clone()) });
+    }
+
+    pub(super) fn action_finished(&mut self, id: ActionId, outcome: Result<(), String>, now: Time) {
+        if self.holding_finished(id, &outcome, now) {
+            return;
+        }
+        if let Some(Some((of, seq))) = self.persists.remove(&id)
+            && self.member.is_some()
+        {
+            self.multicast(GroupMessage::Ack { of, seq, written: outcome.is_ok() });
+        }
+    }
+
+    pub(super) fn begin_move(&mut self, request: u64, to: Option<NodeId>, now: Time) {
+        let refusal = self.refusal().or_else(|| {
+            if !self.is_operational() {
+                Some(ErrorCode::Synchronising.into())
+            } else if self.state.maintenance {
+                Some(ErrorCode::Maintenance.into())
+            } else {
+                None
+            }
+        });
+        if let Some(failure) = refusal {
+            self.answer(request, Err(failure));
+            return;
+        }
+        let candidates = self.ledger.candidates(&self.view, &self.state);
+        let holder = |slot: &Slot| match slot {
+            Slot::Held { node, .. } => Some(*node),
+            Slot::Free | Slot::Lost { .. } => None,
+        };
+        let from = self.ledger.slots.values().find_map(holder).or(self.leader());
+        let goal = to.or_else(|| candidates.iter().copied().find(|id| Some(*id) != from));
+        let Some(goal) = goal.filter(|id| candidates.contains(id)) else {
+            let name = to.map(|id| self.state.node_name(id)).unwrap_or_default();
+            self.answer(request, Err(Failure::new(ErrorCode::NoCandidate).with("name", name)));
+            return;
+        };
+        let elsewhere = |slot: &Slot| holder(slot).is_some_and(|node| node != goal);
+        let vips: BTreeSet<String> = self
+            .ledger
+            .slots
+            .iter()
+            .filter(|(_, slot)| elsewhere(slot))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if vips.is_empty() {
+            let name = self.state.node_name(goal);
+            self.answer(
+                request,
+                Err(Failure::new(ErrorCode::AlreadySo).with("what", "failover").with("name", name)),
+            );
+            return;
+        }
+        self.multicast(GroupMessage::Move { vips: vips.clone(), to: goal });
+        self.moves.insert(request, Movement { vips, to: goal, deadline: now + REQUEST_DEADLINE });
+    }
+
+    pub(super) fn shutdown(&mut self, now: Time) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.leaving = Some(now);
+        if self.member.is_some() {
+            self.multicast(GroupMessage::Leaving);
+        }
+        self.fail_requests(ErrorCode::NoDaemon, now);
+    }
+
+    pub(super) fn fail_requests(&mut self, code: ErrorCode, _now: Time) {
+        let proposals = std::mem::take(&mut self.proposals);
+        let moves = std::mem::take(&mut self.moves);
+        let requests =
+            proposals.into_values().filter_map(|proposal| proposal.request).chain(moves.into_keys());
+        for request in requests {
+            self.answer(request, Err(code.into()));
+        }
+        self.persists.values_mut().for_each(|command| *command = None);
+    }
+
+    /// Answers what is done, gone or too late.
+    pub(super) fn answer_requests(&mut self, now: Time) {
+        let mut answers = Vec::new();
+        self.proposals.retain(|_, proposal| {
+            let result = match &proposal.applied {
+                Some(applied) if applied.waiting.is_empty() => match applied.failed {
+                    None => Ok(Answered::Applied(applied.version)),
+                    Some(node) => {
+                        Err(Failure::new(ErrorCode::FileWrite).with("node", self.state.node_name(node)))
+                    }
+                },
+                _ if proposal.deadline <= now => Err(timed_out("command")),
+                _ => return true,
+            };
+            answers.extend(proposal.request.map(|request| (request, result)));
+            false
+        });
+        let candidates = self.ledger.candidates(&self.view, &self.state);
+        self.moves.retain(|request, movement| {
+            let there = |name: &String| {
+                matches!(self.ledger.slots.get(name), Some(Slot::Held { node, active: true, .. }) if *node == movement.to)
+            };
+            let unable = |name: &String| self.ledger.unable.contains(&(name.clone(), movement.to));
+            let name = self.state.node_name(movement.to);
+            let result = if movement.vips.iter().all(there) {
+                Ok(Answered::Moved { vips: movement.vips.iter().cloned().collect(), to: name })
+            } else if movement.vips.iter().any(unable)
+                || (self.sync == Sync::InStep && !candidates.contains(&movement.to))
+            {
+                Err(Failure::new(ErrorCode::NoCandidate).with("name", name))
+            } else if movement.deadline <= now {
+                Err(timed_out("failover"))
+            } else {
+                return true;
+            };
+            answers.push((*request, result));
+            false
+        });
+        for (request, result) in answers {
+            self.answer(request, result);
+        }
+    }
+
+    fn answer(&mut self, request: u64, result: Result<Answered, Failure>) {
+        self.actions.push_back(Action::Answer { request, result });
+    }
+
+    /// Deadlines of this file.
+    pub(super) fn request_deadlines(&self) -> impl Iterator<Item = (Time, &'static str)> + '_ {
+        let proposals = self.proposals.values().map(|proposal| (proposal.deadline, "request"));
+        proposals.chain(self.moves.values().map(|movement| (movement.deadline, "move")))
+    }
+}
+
+fn timed_out(what: &str) -> Failure {
+    Failure::new(ErrorCode::TimedOut).with("what", what).with("seconds", REQUEST_DEADLINE.as_secs())
+}

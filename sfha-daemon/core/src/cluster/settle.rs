@@ -1,0 +1,107 @@
+//! The second half of every turn: what follows from how things stand now.
+
+use std::time::Duration;
+
+use super::{Cluster, RETRY_UNABLE};
+use crate::action::Action;
+use crate::command::Command;
+use crate::ledger::Slot;
+use crate::message::GroupMessage;
+use crate::sync::Sync;
+use crate::time::Time;
+
+/// Time that a stopping daemon waits for its last messages to come back.
+const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
+
+impl Cluster {
+    pub(super) fn settle(&mut self, now: Time) {
+        self.reconcile(now);
+        self.coordinate(now);
+        self.take_lost(now);
+        self.send_proposals();
+        self.answer_requests(now);
+        self.leave_when_done(now);
+    }
+
+    /// When to call again with [`crate::Event::Tick`] if nothing happens before, and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        let takeover = self.own_takeovers().map(|(_, at)| (at, "takeover"));
+        let leave = self.leaving.filter(|_| !self.left).map(|at| (at + LEAVE_PATIENCE, "leave"));
+        let retry = self.retry_unable_at.map(|at| (at, "retry-unable"));
+        takeover
+            .chain(self.holding_deadlines())
+            .chain(self.request_deadlines())
+            .chain(leave)
+            .chain(retry)
+            .min()
+    }
+
+    /// What one member does for all.
+    fn coordinate(&mut self, now: Time) {
+        if !self.is_coordinator() || self.sync != Sync::InStep || self.leaving.is_some() {
+            self.retry_unable_at = None;
+            return;
+        }
+        if !self.operational {
+            let pending = self.has_own_proposal(|command| matches!(command, Command::BeginEpoch { .. }));
+            if self.is_quorate() && self.ring_agrees() && !pending {
+                self.propose(None, Command::BeginEpoch { after: self.state.epoch }, now);
+            }
+            return;
+        }
+        let daemons = self.daemons();
+        let arrived: Vec<String> = self
+            .state
+            .invites
+            .iter()
+            .filter(|(id, invite)| {
+                let here = invite.redeemed.as_ref().is_some_and(|redeemed| daemons.contains(&redeemed.node));
+                !invite.closed && here && !self.closing.contains(*id)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in arrived {
+            self.closing.insert(id.clone());
+            self.propose(None, Command::CloseInvite { id }, now);
+        }
+        if self.ledger.unable.is_empty() {
+            self.retry_unable_at = None;
+        } else if self.retry_unable_at.is_none() {
+            self.retry_unable_at = Some(now + RETRY_UNABLE);
+        } else if self.retry_unable_at.is_some_and(|at| at <= now) {
+            self.retry_unable_at = Some(now + RETRY_UNABLE);
+            self.multicast(GroupMessage::Retry);
+        }
+    }
+
+    /// Lost VIPs that this node is to take, and from when on it may.
+    fn own_takeovers(&self) -> impl Iterator<Item = (&String, Time)> + '_ {
+        let candidates = self.ledger.candidates(&self.view, &self.state);
+        let may = self.may_acquire() && !self.state.maintenance;
+        self.ledger.slots.iter().filter(move |_| may).filter_map(move |(name, slot)| {
+            let Slot::Lost { node } = slot else { return None };
+            let mine = self.ledger.target(name, &candidates) == Some(self.settings.me);
+            let wanted = self.state.vips.contains_key(name) && !self.taking.contains(name);
+            (mine && wanted).then(|| (name, self.takeover_at(*node)))
+        })
+    }
+
+    fn take_lost(&mut self, now: Time) {
+        let due: Vec<String> =
+            self.own_takeovers().filter(|(_, at)| *at <= now).map(|(name, _)| name.clone()).collect();
+        for vip in due {
+            self.taking.insert(vip.clone());
+            self.multicast(GroupMessage::Take { vip });
+        }
+    }
+
+    fn leave_when_done(&mut self, now: Time) {
+        let Some(since) = self.leaving.filter(|_| !self.left && self.holds.is_empty()) else { return };
+        let said = self.releases_under_way == 0 || self.member.is_none();
+        if said || now.since(since) >= LEAVE_PATIENCE {
+            self.left = true;
+            self.actions.push_back(Action::Leave);
+        }
+    }
+}

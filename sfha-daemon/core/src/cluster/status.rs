@@ -1,0 +1,110 @@
+//! The cluster as this node sees it, for people and scripts.
+
+use std::collections::BTreeSet;
+
+use sfha_proto::status::{
+    ClusterStatus, FencingSummary, MeshSummary, NodeStatus, Phase, QuorumStatus, StateVersion, VipState,
+    VipStatus,
+};
+
+use super::Cluster;
+use crate::ledger::Slot;
+use crate::state::{NodeId, Vip};
+
+impl Cluster {
+    /// What `sfha status` shows. The mesh is counted by whoever observes it.
+    #[must_use]
+    pub fn status(&self) -> ClusterStatus {
+        let state = self.state();
+        let leader = self.leader();
+        let online = self.online();
+        let daemons = self.daemons();
+        let node = |(id, node): (&NodeId, &crate::state::Node)| NodeStatus {
+            name: node.name.clone(),
+            id: *id,
+            online: online.contains(id),
+            daemon: daemons.contains(id) && online.contains(id),
+            standby: node.standby,
+            leader: leader == Some(*id),
+            address: node.address.to_string(),
+        };
+        ClusterStatus {
+            schema: sfha_proto::SCHEMA,
+            cluster: state.cluster.clone(),
+            node: state.node_name(self.me()),
+            version: self.settings.program.clone(),
+            maintenance: state.maintenance,
+            quorum: QuorumStatus {
+                quorate: self.is_quorate(),
+                votes: self.votes.map(|(total, _, _)| total),
+                expected: self.votes.map(|(_, expected, _)| expected),
+                needed: self.votes.map(|(_, _, needed)| needed),
+            },
+            leader: leader.map(|id| state.node_name(id)),
+            nodes: state.nodes.iter().map(node).collect(),
+            vips: state.vips.iter().map(|(name, vip)| self.vip_status(name, vip)).collect(),
+            services: Vec::new(),
+            health: Vec::new(),
+            mesh: MeshSummary { enabled: state.mesh.is_some(), peers: 0, connected: 0 },
+            fencing: FencingSummary { enabled: false, provider: None, pending: Vec::new() },
+            phase: self.phase(),
+            detection: None,
+            state: Some(StateVersion { epoch: state.epoch, version: state.version, hash: state.hash() }),
+            mesh_detail: None,
+        }
+    }
+
+    fn online(&self) -> BTreeSet<NodeId> {
+        match (&self.member, &self.quorum) {
+            (Some(_), Some(quorum)) => quorum.members.clone(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        if self.leaving.is_some() {
+            Phase::Leaving
+        } else if self.member.is_none() {
+            Phase::Disconnected
+        } else if !self.is_quorate() {
+            Phase::Inquorate
+        } else if self.is_operational() {
+            Phase::Operational
+        } else {
+            Phase::Synchronising
+        }
+    }
+
+    fn vip_status(&self, name: &str, vip: &Vip) -> VipStatus {
+        let named = |id: &NodeId| self.state.node_name(*id);
+        let slot = self.ledger.slots.get(name);
+        let (mut state, mut holder, mut target) = match slot {
+            _ if !self.is_quorate() => (VipState::Stopped, None, None),
+            Some(Slot::Held { node, to: Some(to), .. }) => {
+                (VipState::Releasing, Some(named(node)), Some(named(to)))
+            }
+            Some(Slot::Held { node, active: true, .. }) => (VipState::Active, Some(named(node)), None),
+            Some(Slot::Held { node, .. }) => (VipState::Acquiring, None, Some(named(node))),
+            Some(Slot::Lost { .. }) => (VipState::Waiting, None, None),
+            Some(Slot::Free) => (VipState::Stopped, None, None),
+            None => (VipState::Unknown, None, None),
+        };
+        let problem = self.ledger.problems.get(name).cloned();
+        if state == VipState::Stopped && problem.is_some() && self.is_quorate() {
+            state = VipState::Failed;
+        }
+        if self.held().contains(name) && holder.is_none() && target.is_none() {
+            // Without quorum this node still knows what it is giving up.
+            (state, holder, target) = (VipState::Releasing, Some(named(&self.me())), None);
+        }
+        VipStatus {
+            name: name.to_owned(),
+            address: vip.address.to_string(),
+            interface: vip.interface.clone(),
+            state,
+            holder,
+            target,
+            problem,
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Commands: the only way in which the replicated state changes.
+//!
+//! [`ClusterState::apply`] is pure and is run by every member at the same point of the same order; a
+//! command that is refused changes nothing, on any member.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sfha_proto::{ErrorCode, Failure};
+
+use crate::state::{ClusterState, Invite, MAX_INVITES, MAX_NODES, MAX_VIPS, Node, NodeId, Redeemed, Vip};
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do")]
+pub enum Command {
+    /// A quorate group agreed on its state: what others do without quorum is older from now on.
+    BeginEpoch {
+        /// The epoch that ends: a second command for the same one is refused.
+        after: u64,
+    },
+    /// Makes an invite and reserves its address.
+    AddInvite {
+        /// Id of the invite.
+        id: String,
+        /// Public half of its one-time key, base64.
+        public_key: String,
+        /// Address; the next free one if absent.
+        ip: Option<IpAddr>,
+        /// Seconds since 1970 at which it ends.
+        expires: i64,
+        /// The node that accepts its key.
+        initiator: NodeId,
+    },
+    /// Ends an invite that nobody used.
+    RevokeInvite {
+        /// Id of the invite.
+        id: String,
+    },
+    /// Forgets the invites that ended before `now`.
+    ExpireInvites {
+        /// Seconds since 1970.
+        now: i64,
+    },
+    /// Takes a node in, with an invite.
+    AddNode {
+        /// Id of the invite.
+        invite: String,
+        /// Name of the node.
+        name: String,
+        /// Its own public key, base64.
+        public_key: String,
+        /// Where it can be reached.
+        endpoint: Option<String>,
+        /// Seconds since 1970.
+        now: i64,
+    },
+    /// The node that an invite let in is a member: the invite key dies.
+    CloseInvite {
+        /// Id of the invite.
+        id: String,
+    },
+    /// A node is reached elsewhere.
+    SetEndpoint {
+        /// Id of the node.
+        node: NodeId,
+        /// `HOST:PORT`.
+        endpoint: Option<String>,
+    },
+    /// Adds a VIP.
+    AddVip {
+        /// Its name.
+        name: String,
+        /// Its address.
+        address: IpNet,
+        /// Its interface.
+        interface: Option<String>,
+    },
+    /// Removes a VIP.
+    RemoveVip {
+        /// Its name.
+        name: String,
+    },
+    /// Sets whether a node takes anything on.
+    SetStandby {
+        /// Id of the node.
+        node: NodeId,
+        /// What it is from now on.
+        standby: bool,
+    },
+    /// Sets whether the cluster keeps its hands off.
+    SetMaintenance {
+        /// What it is from now on.
+        on: bool,
+    },
+}
+
+impl ClusterState {
+    /// Applies one command.
+    ///
+    /// # Errors
+    /// Says why the command is refused; the state is then as it was.
+    pub fn apply(&mut self, command: &Command) -> Result<(), Failure> {
+        match command {
+            Command::BeginEpoch { after } => {
+                if *after != self.epoch {
+                    return Err(already("epoch"));
+                }
+                self.epoch += 1;
+            }
+            Command::AddInvite { id, public_key, ip, expires, initiator } => {
+                self.add_invite(id, public_key, *ip, *expires, *initiator)?;
+            }
+            Command::RevokeInvite { id } => match self.invites.get(id) {
+                None => return Err(not_found("token", id)),
+                Some(Invite { redeemed: Some(redeemed), .. }) => {
+                    let node = self.node_name(redeemed.node);
+                    return Err(Failure::new(ErrorCode::TokenUsed).with("node", node));
+                }
+                Some(_) => {
+                    self.invites.remove(id);
+                }
+            },
+            Command::ExpireInvites { now } => {
+                let before = self.invites.len();
+                self.invites.retain(|_, invite| invite.expires > *now);
+                if self.invites.len() == before {
+                    return Err(already("expired"));
+                }
+            }
+            Command::AddNode { invite, name, public_key, endpoint, now } => {
+                self.add_node(invite, name, public_key, endpoint.as_deref(), *now)?;
+            }
+            Command::CloseInvite { id } => match self.invites.get_mut(id) {
+                None => return Err(not_found("token", id)),
+                Some(invite) if invite.closed || invite.redeemed.is_none() => return Err(already("closed")),
+                Some(invite) => invite.closed = true,
+            },
+            Command::SetEndpoint { node, endpoint } => {
+                let entry = self.node_mut(*node)?;
+                if entry.endpoint == *endpoint {
+                    return Err(already("endpoint"));
+                }
+                entry.endpoint.clone_from(endpoint);
+            }
+            Command::AddVip { name, address, interface } => {
+                self.add_vip(name, *address, interface.as_deref())?
+            }
+            Command::RemoveVip { name } => {
+                self.vips.remove(name).ok_or_else(|| not_found("vip", name))?;
+            }
+            Command::SetStandby { node, standby } => {
+                let entry = self.node_mut(*node)?;
+                if entry.standby == *standby {
+                    return Err(already("standby"));
+                }
+                entry.standby = *standby;
+            }
+            Command::SetMaintenance { on } => {
+                if self.maintenance == *on {
+                    return Err(already("maintenance"));
+                }
+                self.maintenance = *on;
+            }
+        }
+        self.version += 1;
+        Ok(())
+    }
+
+    fn node_mut(&mut self, id: NodeId) -> Result<&mut Node, Failure> {
+        self.nodes.get_mut(&id).ok_or_else(|| not_found("node", &id.to_string()))
+    }
+
+    fn add_invite(
+        &mut self,
+        id: &str,
+        public_key: &str,
+        ip: Option<IpAddr>,
+        expires: i64,
+        initiator: NodeId,
+    ) -> Result<(), Failure> {
+        let Some(mesh) = &self.mesh else {
+            return Err(not_found("mesh", &self.cluster));
+        };
+        let network = mesh.network;
+        let waiting = self.invites.values().filter(|invite| invite.redeemed.is_none()).count();
+        if self.invites.len() >= MAX_INVITES {
+            return Err(Failure::new(ErrorCode::AlreadyExists)
+                .with("kind", "token")
+                .with("limit", MAX_INVITES));
+        }
+        if self.nodes.len() + waiting >= MAX_NODES {
+            return Err(Failure::new(ErrorCode::TooManyNodes).with("limit", MAX_NODES));
+        }
+        let taken = |kind: &str, name: &str, by: String| {
+            Failure::new(ErrorCode::AlreadyExists).with("kind", kind).with("name", name).with("by", by)
+        };
+        if self.invites.contains_key(id) {
+            return Err(taken("token", id, id.to_owned()));
+        }
+        let ip = match ip {
+            None => self
+                .free_address()
+                .ok_or_else(|| Failure::new(ErrorCode::NoAddressLeft).with("network", network.to_string()))?,
+            Some(ip) => {
+                if !network.contains(&ip) || ip == network.network() || ip == network.broadcast() {
+                    return Err(invalid("ip", &ip.to_string(), "outside-network"));
+                }
+                if let Some(by) = self.address_user(ip) {
+                    return Err(taken("address", &ip.to_string(), by));
+                }
+                ip
+            }
+        };
+        let invite = Invite {
+            public_key: public_key.to_owned(),
+            ip,
+            expires,
+            initiator,
+            redeemed: None,
+            closed: false,
+        };
+        self.invites.insert(id.to_owned(), invite);
+        Ok(())
+    }
+
+    /// Idempotent for the same invite and the same key: a join that was interrupted is repeated.
+    fn add_node(
+        &mut self,
+        invite_id: &str,
+        name: &str,
+        public_key: &str,
+        endpoint: Option<&str>,
+        now: i64,
+    ) -> Result<(), Failure> {
+        let Some(invite) = self.invites.get(invite_id).cloned() else {
+            return Err(ErrorCode::TokenUnknown.into());
+        };
+        if let Some(redeemed) = &invite.redeemed {
+            if redeemed.public_key != public_key {
+                return Err(Failure::new(ErrorCode::TokenUsed).with("node", self.node_name(redeemed.node)));
+            }
+            return Err(already("member"));
+        }
+        if invite.expires <= now {
+            return Err(Failure::new(ErrorCode::TokenExpired).with("expired", rfc3339(invite.expires)));
+        }
+        check_name("name", name)?;
+        if let Some((_, node)) = self.nodes.iter().find(|(_, node)| node.name == name) {
+            return Err(Failure::new(ErrorCode::AlreadyExists)
+                .with("kind", "node")
+                .with("name", name)
+                .with("by", node.address.to_string()));
+        }
+        if let Some(node) = self.nodes.values().find(|node| node.public_key.as_deref() == Some(public_key)) {
+            return Err(Failure::new(ErrorCode::AlreadyExists)
+                .with("kind", "key")
+                .with("name", name)
+                .with("by", node.name.clone()));
+        }
+        if self.nodes.len() >= MAX_NODES {
+            return Err(Failure::new(ErrorCode::TooManyNodes).with("limit", MAX_NODES));
+        }
+        let id = self.next_node_id;
+        let node = Node {
+            name: name.to_owned(),
+            address: invite.ip,
+            public_key: Some(public_key.to_owned()),
+            endpoint: endpoint.map(str::to_owned),
+            standby: false,
+        };
+        self.next_node_id += 1;
+        self.nodes.insert(id, node);
+        self.corosync.config_version += 1;
+        if let Some(entry) = self.invites.get_mut(invite_id) {
+            entry.redeemed = Some(Redeemed { node: id, public_key: public_key.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn add_vip(&mut self, name: &str, address: IpNet, interface: Option<&str>) -> Result<(), Failure> {
+        check_name("name", name)?;
+        if let Some(interface) = interface {
+            check_interface(interface)?;
+        }
+        let ip = address.addr();
+        if ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() {
+            return Err(invalid("address", &address.to_string(), "not-a-host-address"));
+        }
+        if let IpNet::V4(net) = address
+            && net.prefix_len() < 31
+            && (net.addr() == net.network() || net.addr() == net.broadcast())
+        {
+            return Err(invalid("address", &address.to_string(), "network-address"));
+        }
+        let taken = |by: &str, what: &str| {
+            Failure::new(ErrorCode::AlreadyExists).with("kind", what).with("name", name).with("by", by)
+        };
+        if self.vips.contains_key(name) {
+            return Err(taken(name, "vip"));
+        }
+        if let Some((other, _)) = self.vips.iter().find(|(_, vip)| vip.address.addr() == ip) {
+            return Err(taken(other, "address"));
+        }
+        if let Some(by) = self.address_user(ip) {
+            return Err(taken(&by, "address"));
+        }
+        if self.vips.len() >= MAX_VIPS {
+            return Err(invalid("name", name, "too-many"));
+        }
+        self.vips.insert(name.to_owned(), Vip { address, interface: interface.map(str::to_owned) });
+        Ok(())
+    }
+}
+
+/// Checks a name of a cluster, node or VIP: letters, digits, `-`, `_`, `.`; at most 63 bytes; it
+/// starts with a letter or digit (so that it can stand in `corosync.conf`, a file name and a label).
+///
+/// # Errors
+/// `invalid-parameter`, with the parameter's name.
+pub fn check_name(parameter: &str, name: &str) -> Result<(), Failure> {
+    let fits = (1..=63).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if fits { Ok(()) } else { Err(invalid(parameter, name, "name")) }
+}
+
+/// Checks the name of a network interface (`IFNAMSIZ`: at most 15 bytes; netdevice(7)).
+///
+/// # Errors
+/// `invalid-parameter`.
+pub fn check_interface(name: &str) -> Result<(), Failure> {
+    let fits = (1..=15).contains(&name.len())
+        && name != "."
+        && name != ".."
+        && name.chars().all(|c| c.is_ascii_graphic() && c != '/' && c != ':');
+    if fits { Ok(()) } else { Err(invalid("interface", name, "interface")) }
+}
+
+/// A wrong parameter.
+#[must_use]
+pub fn invalid(parameter: &str, value: &str, reason: &str) -> Failure {
+    Failure::new(ErrorCode::InvalidParameter)
+        .with("parameter", parameter)
+        .with("value", value)
+        .with("reason", reason)
+}
+
+/// Seconds since 1970 as RFC 3339 in UTC.
+#[must_use]
+pub fn rfc3339(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
+}
+
+fn already(what: &str) -> Failure {
+    Failure::new(ErrorCode::AlreadySo).with("what", what)
+}
+
+fn not_found(kind: &str, name: &str) -> Failure {
+    Failure::new(ErrorCode::NotFound).with("kind", kind).with("name", name)
+}

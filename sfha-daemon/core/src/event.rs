@@ -1,0 +1,100 @@
+//! Everything the world can tell the core. Recorded as JSON lines, a field failure can be replayed.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::ActionId;
+use crate::cluster::Ring;
+use crate::command::Command;
+use crate::message::{GroupMessage, Member};
+use crate::state::NodeId;
+
+/// Why a process is no longer in the group (cpg_initialize(3)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaveReason {
+    /// It left.
+    Leave,
+    /// Its node is no longer in Corosync's membership.
+    NodeDown,
+    /// It ended without leaving; its node is alive.
+    ProcessDown,
+    /// Corosync did not say.
+    Undefined,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    /// Corosync is reached and the group joined.
+    Connected {
+        /// This process in the group.
+        member: Member,
+    },
+    /// Corosync is gone.
+    Disconnected,
+    /// The quorum service's view of the membership.
+    Quorum {
+        /// Whether this side has quorum.
+        quorate: bool,
+        /// The ring it speaks of.
+        ring: Ring,
+        /// Nodes of this side.
+        members: BTreeSet<NodeId>,
+    },
+    /// Votequorum's counts.
+    Votes {
+        /// Votes present.
+        total: u32,
+        /// Votes expected.
+        expected: u32,
+        /// Votes needed.
+        needed: u32,
+    },
+    /// The ring that the group's messages and memberships belong to from now on.
+    Ring {
+        /// It.
+        ring: Ring,
+    },
+    /// The group's members changed.
+    Membership {
+        /// Its members now.
+        members: BTreeSet<Member>,
+        /// Who went, and why.
+        left: Vec<(Member, LeaveReason)>,
+    },
+    /// A message of the group.
+    Delivered {
+        /// Who sent it.
+        from: Member,
+        /// What it says.
+        message: GroupMessage,
+    },
+    /// An operator, or this program itself, wants the state changed.
+    Propose {
+        /// The request that `Answer` names.
+        request: u64,
+        /// The change.
+        command: Command,
+    },
+    /// An operator wants VIPs moved.
+    Move {
+        /// The request that `Answer` names.
+        request: u64,
+        /// Where to; the best other node if absent.
+        to: Option<NodeId>,
+    },
+    /// An action ended.
+    ActionFinished {
+        /// Which.
+        id: ActionId,
+        /// Done, or the code of why not.
+        outcome: Result<(), String>,
+    },
+    /// A deadline passed, or it is time to look again.
+    Tick,
+    /// This daemon is asked to stop.
+    Shutdown,
+}

@@ -1,0 +1,143 @@
+//! Which WireGuard peers a node wants, as a function of the replicated state.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::state::{ClusterState, NodeId};
+
+/// Seconds between keepalives, so that NAT keeps its mapping (wg(8), PersistentKeepalive).
+pub const KEEPALIVE_S: u16 = 25;
+
+/// One peer as it should be configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedPeer {
+    /// Base64.
+    pub public_key: String,
+    /// `HOST:PORT`; `None` when only the peer calls.
+    pub endpoint: Option<String>,
+    /// Addresses that are sent to it and accepted from it.
+    pub allowed_ips: Vec<IpNet>,
+    /// Seconds; `None` when off.
+    pub keepalive: Option<u16>,
+}
+
+/// The peers of node `me`.
+///
+/// The node that made an invite accepts the invite key for the reserved address until it has seen a
+/// handshake with the joiner's own key (`handshaken`): until then the joiner may still need the invite
+/// tunnel, be it to hear the answer or to repeat the request. All other nodes know only own keys.
+#[must_use]
+pub fn wanted_peers(
+    state: &ClusterState,
+    me: NodeId,
+    handshaken: &BTreeSet<String>,
+    now: i64,
+) -> Vec<WantedPeer> {
+    let mut peers = Vec::new();
+    let mut on_invite: BTreeSet<NodeId> = BTreeSet::new();
+    for invite in state.invites.values().filter(|invite| invite.initiator == me && !invite.closed) {
+        let switched = invite.redeemed.as_ref().is_some_and(|node| handshaken.contains(&node.public_key));
+        if switched || invite.expires <= now {
+            continue;
+        }
+        on_invite.extend(invite.redeemed.as_ref().map(|redeemed| redeemed.node));
+        peers.push(WantedPeer {
+            public_key: invite.public_key.clone(),
+            endpoint: None,
+            allowed_ips: vec![host(invite.ip)],
+            keepalive: None,
+        });
+    }
+    for (id, node) in state.nodes.iter().filter(|(id, _)| **id != me) {
+        let Some(public_key) = &node.public_key else { continue };
+        let allowed_ips = if on_invite.contains(id) { Vec::new() } else { vec![host(node.address)] };
+        let endpoint = node.endpoint.clone();
+        peers.push(WantedPeer {
+            public_key: public_key.clone(),
+            endpoint,
+            allowed_ips,
+            keepalive: Some(KEEPALIVE_S),
+        });
+    }
+    peers
+}
+
+/// The network that holds just this address.
+#[must_use]
+pub fn host(ip: IpAddr) -> IpNet {
+    IpNet::from(ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+    use crate::state::{MeshSettings, Node};
+
+    fn cluster() -> ClusterState {
+        let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 51820, mtu: 1420 };
+        let first = Node {
+            name: "node1".into(),
+            address: "10.100.0.1".parse().unwrap(),
+            public_key: Some("key1".into()),
+            endpoint: Some("192.0.2.1:51820".into()),
+            standby: false,
+        };
+        let mut state = ClusterState::new("prod", "lan", Some(mesh), first);
+        let invite = Command::AddInvite {
+            id: "i".into(),
+            public_key: "once".into(),
+            ip: None,
+            expires: 100,
+            initiator: 1,
+        };
+        state.apply(&invite).unwrap();
+        state
+    }
+
+    fn redeem(state: &mut ClusterState) {
+        let add = Command::AddNode {
+            invite: "i".into(),
+            name: "node2".into(),
+            public_key: "key2".into(),
+            endpoint: None,
+            now: 50,
+        };
+        state.apply(&add).unwrap();
+    }
+
+    fn allowed(peers: &[WantedPeer], key: &str) -> Option<usize> {
+        peers.iter().find(|peer| peer.public_key == key).map(|peer| peer.allowed_ips.len())
+    }
+
+    #[test]
+    fn only_the_initiator_accepts_the_invite_key_and_only_until_it_expires() {
+        let state = cluster();
+        assert_eq!(allowed(&wanted_peers(&state, 1, &BTreeSet::new(), 99), "once"), Some(1));
+        assert_eq!(allowed(&wanted_peers(&state, 1, &BTreeSet::new(), 100), "once"), None);
+        assert_eq!(allowed(&wanted_peers(&state, 7, &BTreeSet::new(), 99), "once"), None);
+    }
+
+    #[test]
+    fn the_address_moves_to_the_own_key_with_its_first_handshake() {
+        let mut state = cluster();
+        redeem(&mut state);
+        let before = wanted_peers(&state, 1, &BTreeSet::new(), 60);
+        assert_eq!((allowed(&before, "once"), allowed(&before, "key2")), (Some(1), Some(0)));
+        let seen = BTreeSet::from(["key2".to_owned()]);
+        let after = wanted_peers(&state, 1, &seen, 60);
+        assert_eq!((allowed(&after, "once"), allowed(&after, "key2")), (None, Some(1)));
+        assert_eq!(allowed(&wanted_peers(&state, 3, &BTreeSet::new(), 60), "key2"), Some(1));
+    }
+
+    #[test]
+    fn a_closed_invite_leaves_no_peer() {
+        let mut state = cluster();
+        redeem(&mut state);
+        state.apply(&Command::CloseInvite { id: "i".into() }).unwrap();
+        let peers = wanted_peers(&state, 1, &BTreeSet::new(), 60);
+        assert_eq!((allowed(&peers, "once"), allowed(&peers, "key2")), (None, Some(1)));
+    }
+}

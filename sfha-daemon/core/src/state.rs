@@ -1,0 +1,190 @@
+//! The cluster's replicated state: what every node keeps on disk.
+//!
+//! Changed only by [`ClusterState::apply`](crate::command), in the order in which CPG delivers
+//! commands, so that it is the same on all members of a quorate group. Which of two states is newer is
+//! told by (`epoch`, `version`): a group that has quorum begins a new epoch after every change of its
+//! membership, so that whatever a minority did meanwhile is older.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Corosync's node id: 1 to 2³¹ − 1, never used a second time.
+pub type NodeId = u32;
+
+/// Version of the form of the state's file.
+pub const STATE_FORMAT: u32 = 1;
+
+/// Most nodes a cluster can have.
+pub const MAX_NODES: usize = 16;
+
+/// Most VIPs a cluster can have.
+pub const MAX_VIPS: usize = 256;
+
+/// Most invites that live at once.
+pub const MAX_INVITES: usize = 64;
+
+/// Everything that is the same on every node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterState {
+    /// [`STATE_FORMAT`].
+    pub format: u32,
+    /// Raised when a quorate group has agreed on its state.
+    pub epoch: u64,
+    /// Raised by every command.
+    pub version: u64,
+    /// Name of the cluster.
+    pub cluster: String,
+    /// The mesh; `None` for a cluster on the LAN.
+    pub mesh: Option<MeshSettings>,
+    /// How Corosync is set up.
+    pub corosync: CorosyncSettings,
+    /// Id of the next node that is taken in.
+    pub next_node_id: NodeId,
+    /// The nodes.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// The VIPs, by name.
+    pub vips: BTreeMap<String, Vip>,
+    /// Invites that have not expired, by id.
+    pub invites: BTreeMap<String, Invite>,
+    /// Hands off.
+    pub maintenance: bool,
+}
+
+/// The mesh, as far as it is common to all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeshSettings {
+    /// The network that addresses are given out of.
+    pub network: IpNet,
+    /// UDP port of nodes that say nothing else.
+    pub port: u16,
+    /// MTU of `wg-sfha`, in bytes.
+    pub mtu: u32,
+}
+
+/// How Corosync is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorosyncSettings {
+    /// `fast`, `lan` or `wan`.
+    pub profile: String,
+    /// `config_version` of `corosync.conf`: raised by every change of its node list.
+    pub config_version: u64,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: String,
+    /// Its address on Corosync's ring.
+    pub address: IpAddr,
+    /// Its WireGuard public key, base64; `None` without a mesh.
+    pub public_key: Option<String>,
+    /// Where it can be reached, `HOST:PORT`; `None` when it only calls others.
+    pub endpoint: Option<String>,
+    /// Takes nothing on.
+    pub standby: bool,
+}
+
+/// One VIP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vip {
+    /// Address, with the prefix length of the network it belongs to.
+    pub address: IpNet,
+    /// Interface; `None`: the one whose network holds the address.
+    pub interface: Option<String>,
+}
+
+/// A token that somebody may join with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    /// Public half of the one-time key in the token, base64.
+    pub public_key: String,
+    /// Address reserved for the joiner.
+    pub ip: IpAddr,
+    /// Seconds since 1970 at which it ends.
+    pub expires: i64,
+    /// The node that accepts the invite key.
+    pub initiator: NodeId,
+    /// Who used it.
+    pub redeemed: Option<Redeemed>,
+    /// The node it let in has become a member: the invite key is no longer accepted.
+    pub closed: bool,
+}
+
+/// Who used an invite.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redeemed {
+    /// Id given to the node.
+    pub node: NodeId,
+    /// The node's own public key, base64.
+    pub public_key: String,
+}
+
+impl ClusterState {
+    /// A cluster of one node, whose id is 1.
+    #[must_use]
+    pub fn new(cluster: &str, profile: &str, mesh: Option<MeshSettings>, first: Node) -> Self {
+        Self {
+            format: STATE_FORMAT,
+            epoch: 0,
+            version: 1,
+            cluster: cluster.to_owned(),
+            mesh,
+            corosync: CorosyncSettings { profile: profile.to_owned(), config_version: 1 },
+            next_node_id: 2,
+            nodes: BTreeMap::from([(1, first)]),
+            vips: BTreeMap::new(),
+            invites: BTreeMap::new(),
+            maintenance: false,
+        }
+    }
+
+    /// Which of two states is newer: the greater one.
+    #[must_use]
+    pub fn age(&self) -> (u64, u64) {
+        (self.epoch, self.version)
+    }
+
+    /// First 16 hexadecimal digits of the SHA-256 of the state's JSON.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        Sha256::digest(&text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The id of the node of that name.
+    #[must_use]
+    pub fn node_id(&self, name: &str) -> Option<NodeId> {
+        self.nodes.iter().find(|(_, node)| node.name == name).map(|(id, _)| *id)
+    }
+
+    /// The name of a node; its id in digits when it is not known.
+    #[must_use]
+    pub fn node_name(&self, id: NodeId) -> String {
+        self.nodes.get(&id).map_or_else(|| id.to_string(), |node| node.name.clone())
+    }
+
+    /// The lowest address of the mesh network that no node and no invite has.
+    #[must_use]
+    pub fn free_address(&self) -> Option<IpAddr> {
+        let mesh = self.mesh.as_ref()?;
+        // A /64 has more addresses than anyone can count: nodes and invites are few.
+        mesh.network.hosts().take(MAX_NODES + MAX_INVITES + 1).find(|ip| self.address_user(*ip).is_none())
+    }
+
+    /// What has that address: a node's name, or the id of an invite.
+    #[must_use]
+    pub fn address_user(&self, ip: IpAddr) -> Option<String> {
+        let node = self.nodes.values().find(|node| node.address == ip).map(|node| node.name.clone());
+        node.or_else(|| {
+            self.invites
+                .iter()
+                .find(|(_, invite)| invite.ip == ip && !invite.closed)
+                .map(|(id, _)| id.clone())
+        })
+    }
+}
