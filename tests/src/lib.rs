@@ -1,1 +1,3 @@
-//! To be written.
+//! The lab, the scenarios and the simulation of sfha.
+
+pub mod lab;

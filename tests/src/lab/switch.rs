@@ -1,0 +1,111 @@
+//! The switch: a bridge in a namespace of its own, one port for each node and the client. Cables are pulled
+//! by taking a port down, partitions are pairs of ports between which the bridge drops everything.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use super::netns;
+use super::place::Place;
+use super::reap::GlobalLock;
+
+/// Something that is plugged into the switch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// A node, counted from 0.
+    Node(usize),
+    /// The client.
+    Client,
+}
+
+impl Endpoint {
+    /// The name of its port on the switch.
+    pub fn port(self) -> String {
+        match self {
+            Self::Node(index) => format!("p{}", index + 1),
+            Self::Client => "client".to_owned(),
+        }
+    }
+}
+
+/// The tables of the switch: pairs of ports that cannot talk, and pairs that lose some frames.
+const RULES: &str = "
+table bridge lab {
+  set cut { type ifname . ifname; }
+  chain loss { }
+  chain forward {
+    type filter hook forward priority 0;
+    iifname . oifname @cut counter drop
+    jump loss
+  }
+}
+";
+
+/// A lab's switch.
+#[derive(Debug, Clone)]
+pub(crate) struct Switch {
+    netns: String,
+}
+
+impl Switch {
+    pub(crate) fn of(place: &Place) -> Self {
+        Self { netns: place.part("switch") }
+    }
+
+    pub(crate) fn create(&self, lock: &GlobalLock) -> Result<()> {
+        netns::add(&self.netns, lock)?;
+        netns::ip(&self.netns, "link add br0 type bridge mcast_snooping 0\nlink set br0 up")?;
+        netns::nft(&self.netns, RULES)
+    }
+
+    /// Connects a namespace: its end of the cable is `eth0` with that hardware address. An old cable of this
+    /// endpoint is thrown away first, whatever was at its other end.
+    pub(crate) fn connect(&self, endpoint: Endpoint, netns: &str, mac: &str, plugged: bool) -> Result<()> {
+        let port = endpoint.port();
+        // There is none the first time.
+        let _ = netns::ip(&self.netns, &format!("link del {port}"));
+        let state = if plugged { "up" } else { "down" };
+        netns::ip(
+            &self.netns,
+            &format!(
+                "link add {port} type veth peer name eth0 address {mac} netns {netns}\n\
+                 link set {port} master br0 {state}"
+            ),
+        )
+    }
+
+    /// Plugs the cable of an endpoint in or pulls it: the other end gains or loses its carrier.
+    pub(crate) fn set_plugged(&self, endpoint: Endpoint, plugged: bool) -> Result<()> {
+        let state = if plugged { "up" } else { "down" };
+        netns::ip(&self.netns, &format!("link set {} {state}", endpoint.port()))
+    }
+
+    /// Drops what goes from the first to the second endpoint of each pair, in that direction only.
+    pub(crate) fn block(&self, pairs: &[(Endpoint, Endpoint)]) -> Result<()> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let elements: Vec<_> =
+            pairs.iter().map(|(from, to)| format!("\"{}\" . \"{}\"", from.port(), to.port())).collect();
+        netns::nft(&self.netns, &format!("add element bridge lab cut {{ {} }}", elements.join(", ")))
+    }
+
+    /// Loses `percent` of the frames from the first to the second endpoint of each pair, from now on only these.
+    pub(crate) fn lose(&self, pairs: &[(Endpoint, Endpoint)], percent: u8) -> Result<()> {
+        let mut script = String::from("flush chain bridge lab loss\n");
+        for (from, to) in pairs {
+            let (from, to) = (from.port(), to.port());
+            writeln!(
+                script,
+                "add rule bridge lab loss iifname \"{from}\" oifname \"{to}\" \
+                 numgen random mod 100 < {percent} counter drop"
+            )?;
+        }
+        netns::nft(&self.netns, &script)
+    }
+
+    /// Lets everybody talk to everybody, without loss. Pulled cables stay pulled.
+    pub(crate) fn heal(&self) -> Result<()> {
+        netns::nft(&self.netns, "flush set bridge lab cut\nflush chain bridge lab loss")
+    }
+}
