@@ -54,8 +54,11 @@ pub struct Cluster {
     member: Option<Member>,
     quorum: Option<QuorumView>,
     votes: Option<(u32, u32, u32)>,
-    /// Ring of the group's last change; `None` between a node's loss and the ring that follows it.
+    /// Ring of the group's last change; `None` until one was told (Corosync does not tell the ring that
+    /// is there when the group is joined).
     ring: Option<Ring>,
+    /// The group lost a node and the ring that follows has not been told yet.
+    ring_pending: bool,
     view: BTreeSet<Member>,
     sync: Sync,
     /// The lowest member of this view has confirmed quorum, in order.
@@ -118,6 +121,7 @@ impl Cluster {
             quorum: None,
             votes: None,
             ring: None,
+            ring_pending: false,
             view: BTreeSet::new(),
             sync: Sync::Waiting,
             operational: false,
@@ -153,7 +157,10 @@ impl Cluster {
                 self.quorum = Some(QuorumView { quorate, ring, members });
             }
             Event::Votes { total, expected, needed } => self.votes = Some((total, expected, needed)),
-            Event::Ring { ring } => self.ring = Some(ring),
+            Event::Ring { ring } => {
+                self.ring = Some(ring);
+                self.ring_pending = false;
+            }
             Event::Membership { members, left } => self.membership(members, &left, now),
             Event::Delivered { from, message } => self.delivered(from, message, now),
             Event::Propose { request, command } => self.propose(Some(request), command, now),
@@ -233,7 +240,8 @@ impl Cluster {
     }
 
     fn ring_agrees(&self) -> bool {
-        self.ring.is_some() && self.ring == self.quorum.as_ref().map(|quorum| quorum.ring)
+        let Some(quorum) = &self.quorum else { return false };
+        !self.ring_pending && self.ring.is_none_or(|ring| ring == quorum.ring)
     }
 
     fn multicast(&mut self, message: GroupMessage) {

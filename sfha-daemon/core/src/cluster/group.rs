@@ -20,6 +20,7 @@ impl Cluster {
         self.quorum = None;
         self.votes = None;
         self.ring = None;
+        self.ring_pending = false;
         self.view.clear();
         self.new_view();
         self.ledger = Ledger::default();
@@ -42,7 +43,7 @@ impl Cluster {
             if *reason == LeaveReason::NodeDown {
                 // The quorum service may not have said yet what this does to quorum: until it speaks
                 // of the ring that follows, nothing new is taken.
-                self.ring = None;
+                self.ring_pending = true;
             }
             if !members.iter().any(|other| other.node == member.node) {
                 self.lost.insert(member.node, (now, *reason));
