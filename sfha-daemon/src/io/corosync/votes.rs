@@ -1,0 +1,130 @@
+//! The thread of votequorum: asks for the votes whenever it is told that something about them changed.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use rust_corosync::votequorum::{self, Callbacks, NodeInfoFlags, NodeState};
+use rust_corosync::{CsError, DispatchFlags, TrackFlags};
+
+use super::session::{Emit, Lost};
+use super::wait::{IpcFd, Wake};
+use super::{CorosyncError, CorosyncEvent, NodeId};
+
+/// Pause before a question is asked again that Corosync was too busy for.
+const RETRY_ASK: Duration = Duration::from_millis(20);
+
+/// What the callbacks said since it was last looked at.
+#[derive(Default)]
+struct Changes {
+    any: bool,
+    nodes: Option<Vec<NodeId>>,
+}
+
+thread_local! {
+    /// See the group's callbacks: set by the callbacks, on the thread that dispatches.
+    static CHANGES: RefCell<Changes> = const { RefCell::new(Changes { any: false, nodes: None }) };
+}
+
+fn note(nodes: Option<Vec<NodeId>>) {
+    let _ = CHANGES.try_with(|changes| {
+        changes.try_borrow_mut().map(|mut changes| {
+            changes.any = true;
+            if nodes.is_some() {
+                changes.nodes = nodes;
+            }
+        })
+    });
+}
+
+// Its list has states too, but rust-corosync 3.2.0 keeps the fields of `Node` private.
+fn on_quorum(_: &votequorum::Handle, _: u64, _: bool, _: Vec<votequorum::Node>) {
+    note(None);
+}
+
+fn on_nodes(_: &votequorum::Handle, _: u64, _: votequorum::RingId, nodes: Vec<rust_corosync::NodeId>) {
+    note(Some(nodes.into_iter().map(Into::into).collect()));
+}
+
+fn on_expected(_: &votequorum::Handle, _: u64, _: u32) {
+    note(None);
+}
+
+/// An open and tracked connection to votequorum.
+pub(super) struct Votes {
+    handle: votequorum::Handle,
+    fd: IpcFd,
+}
+
+impl Votes {
+    pub(super) fn open() -> Result<Self, CorosyncError> {
+        let callbacks = Callbacks {
+            quorum_notification_fn: Some(on_quorum),
+            nodelist_notification_fn: Some(on_nodes),
+            expectedvotes_notification_fn: Some(on_expected),
+        };
+        let handle = votequorum::initialize(&callbacks).map_err(CorosyncError::refused("open votequorum"))?;
+        let fd = IpcFd(votequorum::fd_get(&handle).map_err(CorosyncError::refused("open votequorum"))?);
+        votequorum::trackstart(&handle, 0, TrackFlags::Changes)
+            .map_err(CorosyncError::refused("track votequorum"))?;
+        Ok(Self { handle, fd })
+    }
+
+    pub(super) fn run(&self, local: NodeId, emit: Emit<'_>, stop: &Wake) -> Result<(), Lost> {
+        let mut nodes = vec![local];
+        let mut last = None;
+        let mut stale = false;
+        while !stop.is_set() {
+            self.dispatch()?;
+            let changes = CHANGES.take();
+            nodes = changes.nodes.unwrap_or(nodes);
+            stale |= changes.any;
+            if stale {
+                match self.ask(local, &nodes) {
+                    Ok(votes) => {
+                        stale = false;
+                        if last.as_ref() != Some(&votes) {
+                            emit(votes.clone());
+                            last = Some(votes);
+                        }
+                    }
+                    Err(CsError::CsErrTryAgain) => {}
+                    Err(error) => return Err(Lost::library("votequorum", error)),
+                }
+            }
+            self.fd.wait(&[stop], stale.then_some(RETRY_ASK)).map_err(Lost::poll)?;
+        }
+        Ok(())
+    }
+
+    fn dispatch(&self) -> Result<(), Lost> {
+        loop {
+            match votequorum::dispatch(&self.handle, DispatchFlags::OneNonblocking) {
+                Ok(()) => {}
+                Err(CsError::CsErrTryAgain) => return Ok(()),
+                Err(error) => return Err(Lost::library("votequorum", error)),
+            }
+        }
+    }
+
+    /// `votequorum_getinfo`. rust-corosync 3.2.0 leaves its `total_votes` out, so they are added up here; should a node
+    /// come or go in between, another callback follows.
+    fn ask(&self, local: NodeId, nodes: &[NodeId]) -> Result<CorosyncEvent, CsError> {
+        let mut total = 0;
+        for node in nodes {
+            match votequorum::get_info(&self.handle, (*node).into()) {
+                Ok(info) if matches!(info.node_state, NodeState::Member) => total += info.node_votes,
+                Ok(_) | Err(CsError::CsErrNotExist) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let info = votequorum::get_info(&self.handle, local.into())?;
+        Ok(CorosyncEvent::Votes {
+            expected: info.highest_expected,
+            total,
+            needed: info.quorum,
+            quorate: info.flags.contains(NodeInfoFlags::VOTEQUORUM_INFO_QUORATE),
+            two_node: info.flags.contains(NodeInfoFlags::VOTEQUORUM_INFO_TWONODE),
+            wait_for_all: info.flags.contains(NodeInfoFlags::VOTEQUORUM_INFO_WAIT_FOR_ALL),
+        })
+    }
+}
