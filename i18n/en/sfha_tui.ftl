@@ -1,0 +1,449 @@
+# Texts of sfha. French is the source: add there first.
+
+## Numbers, sizes, times
+
+format-millis = { $n } ms
+format-seconds = { $n } s
+format-age-s = { $s }s
+format-age-m = { $m }m { $s }s
+format-age-h = { $h }h { $m }m
+format-age-d = { $d }d { $h }h
+format-b = { $n } B
+format-kb = { $n } kB
+format-mb = { $n } MB
+format-gb = { $n } GB
+format-tb = { $n } TB
+format-b-s = { $n } B/s
+format-kb-s = { $n } kB/s
+format-mb-s = { $n } MB/s
+format-gb-s = { $n } GB/s
+format-date-time = { $date } { $time }
+format-in = { $at }, in { $left }
+format-past = { $at }, past
+
+## States
+
+node-online = online
+node-offline = offline
+node-no-daemon = no daemon
+node-standby = standby
+role-leader = leader
+role-here = this node
+vip-active = active
+vip-acquiring = acquiring
+vip-releasing = releasing
+vip-waiting = waiting
+vip-stopped = stopped
+vip-failed = failed
+vip-unknown = unknown
+peer-connected = connected
+peer-stale = silent
+peer-never = never seen
+service-active = active
+service-starting = starting
+service-stopping = stopping
+service-stopped = stopped
+service-failed = failed
+service-unknown = unknown
+health-good = passing
+health-bad = failing
+health-none = not yet
+token-open = open
+token-redeemed = used
+token-expired = expired
+phase-unconfigured = This node is in no cluster.
+phase-disconnected = Corosync cannot be reached on this node.
+phase-synchronising = The members are agreeing on their state.
+phase-inquorate = No quorum.
+phase-operational = In service.
+phase-leaving = The daemon is stopping and releasing what it holds.
+backend-kernel = kernel
+backend-userspace = userspace
+path-direct = direct
+path-relay = relayed by { $node }
+step-daemon = Starting the daemon
+step-checking = Checking what is needed
+step-keys = Making the keys
+step-interface = Bringing wg-sfha up
+step-contacting = Reaching the cluster through the tunnel
+step-admission = Being admitted by the members
+step-files = Writing the configuration
+step-corosync = Starting Corosync
+step-membership = Waiting for quorum and the cluster's state
+step-other = Next step
+
+## Is all well?
+
+all-well = All is well: { $nodes ->
+        [one] { $nodes } node
+       *[other] { $nodes } nodes
+    } online in { $cluster }, { $vips ->
+        [0] no VIP
+        [one] { $vips } VIP active
+       *[other] { $vips } VIPs active
+    }.
+concern-no-quorum = No quorum: { $votes ->
+        [0] no vote
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    } present, { $needed } needed. No VIP is held here.
+concern-no-leader = No leader for now.
+concern-maintenance = Maintenance: sfha moves, starts and stops nothing.
+concern-offline = { $count ->
+        [one] { $count } node offline: { $names }.
+       *[other] { $count } nodes offline: { $names }.
+    }
+concern-no-daemon = No sfhad daemon on { $names }.
+concern-standby = On standby: { $names }.
+concern-vip = VIP { $name }: { $state }.
+concern-vip-problem = VIP { $name }: it could not be taken ({ $code }).
+concern-mesh = Mesh: { $missing ->
+        [one] { $missing } peer of { $peers } is silent.
+       *[other] { $missing } peers of { $peers } are silent.
+    }
+concern-service = Service { $name }: { $state }.
+concern-health = Health check { $name } is failing.
+concern-fencing = Fencing pending: { $names }.
+unconfigured = This node is in no cluster yet.
+unconfigured-next =
+    To make one:
+      sfha init --cluster NAME --mesh --ip 10.100.0.1/24
+    To join one, with a token from its “sfha mesh token”:
+      sfha join
+
+## Tables
+
+col-node = NODE
+col-id = ID
+col-state = STATE
+col-address = ADDRESS
+col-role = ROLE
+col-vip = VIP
+col-interface = INTERFACE
+col-service = SERVICE
+col-unit = UNIT
+col-failures = FAILURES
+col-check = CHECK
+col-kind = TYPE
+col-error = LAST ERROR
+col-peer = PEER
+col-handshake = HANDSHAKE
+col-rx = RECEIVED
+col-tx = SENT
+col-rtt = LATENCY
+col-endpoint = ENDPOINT
+col-initiator = MADE BY
+col-used-by = USED BY
+col-expires = EXPIRES
+no-nodes = No node.
+no-vips = No VIP. To add one: sfha vip add NAME IP/CIDR
+no-services = No managed service.
+no-health = No health check.
+no-peers = No peer. To invite a node: sfha mesh token
+no-tokens = No token. To make one: sfha mesh token
+interface-auto = auto
+
+## Facts
+
+fact-cluster = Cluster
+fact-quorum = Quorum
+fact-leader = Leader
+fact-detection = Detection
+fact-mesh = Mesh
+fact-fencing = Fencing
+fact-interface = Interface
+fact-address = Address
+fact-key = Public key
+fact-seen = seen from { $node } (sfhad { $version })
+quorum-yes = yes, { $votes ->
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    } of { $expected } ({ $needed } needed)
+quorum-no = NO, { $votes ->
+        [0] no vote
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    } of { $expected } ({ $needed } needed)
+quorum-unknown = unknown
+detection = { $time } (profile { $profile }), takeover { $delay } later
+mesh-summary = { $connected ->
+        [0] no peer
+        [one] { $connected } peer
+       *[other] { $connected } peers
+    } of { $peers } connected
+mesh-up = The mesh is up.
+mesh-down = The mesh is down.
+mesh-about = { $backend }, MTU { $mtu }
+mesh-address = { $address }, UDP port { $port }
+fencing-off = off
+fencing-on = on
+fencing-by = on ({ $provider })
+
+## What is done
+
+done-init = Cluster { $cluster } made; { $node } is its first node.
+done-join = { $node } is a member of { $cluster } (id { $id }, { $ip }), in { $time }.
+done-revoked = Token { $id } revoked.
+done-vip-added = VIP { $name } ({ $address }) added on every node.
+done-vip-removed = VIP { $name } removed from every node.
+done-standby = { $node } is on standby.
+done-standby-here = This node is on standby.
+done-unstandby = { $node } is back in service.
+done-unstandby-here = This node is back in service.
+done-maintenance-on = Maintenance is on: sfha keeps its hands off.
+done-maintenance-off = Maintenance is over: sfha is back in charge.
+done-failover = { $count ->
+        [0] Nothing to move to { $to }.
+        [one] { $count } VIP moved to { $to } in { $time }: { $names }.
+       *[other] { $count } VIPs moved to { $to } in { $time }: { $names }.
+    }
+token-about =
+    Token { $id }, for one node (address { $ip }).
+    Expires: { $expires }.
+token-use =
+    On the node to add, as root, run this command and paste the token:
+
+      sfha join
+not-enabled = Warning: “systemctl enable sfha.service” failed; sfha will not start at the next boot.
+
+## Questions
+
+ask-yes-no = [y/N]
+ask-token = Token:{" "}
+ask-vip-remove = Remove the VIP { $name } from every node? The address will stop answering.
+cancelled = Cancelled, nothing was changed.
+
+## What is wrong
+
+error-prefix = Error:
+later = The command “sfha { $command }” is not in this version yet.
+later-next = “sfha help” lists the commands there are.
+connection-lost = The daemon closed the connection before it answered; whether the request was carried out is not known.
+connection-lost-next = See the state with “sfha status”, and the log with “sfha logs”.
+protocol-mismatch = The daemon (version { $version }) speaks protocol { $theirs }, this command protocol { $ours }.
+protocol-mismatch-next = Install the same version of sfha everywhere, then: systemctl restart sfha.service
+file-unreadable = Cannot read { $path }: { $cause }.
+interrupted-init = Interrupted: the cluster is not complete.
+interrupted-init-next = Look at “sfha status” before trying again.
+interrupted-join = Interrupted: this node has not finished joining the cluster.
+interrupted-join-next = The same command can be run again; the token is good until it expires.
+error-malformed = The daemon did not understand the request.
+    .next = sfha and sfhad are probably of different versions: restart the daemon with “systemctl restart sfha.service”.
+error-too-long = The request is longer than { $limit } bytes, the daemon's limit.
+error-unknown-method = The daemon does not know the request “{ $method }”.
+    .next = It is older than this command: upgrade sfha, then “systemctl restart sfha.service”.
+error-invalid-parameter = The value of “{ $parameter }”{ $value ->
+        [none] {""}
+       *[other] {" "}({ $value })
+    } was refused{ $reason ->
+        [none] .
+       *[other] : { $reason }.
+    }
+error-not-permitted = { $user ->
+        [none] This user may not do that.
+       *[other] The user { $user } may not do that.
+    }
+    .next = Try again as root, for instance with sudo.
+error-no-daemon = The daemon sfhad does not answer at { $socket }.
+    .next = If this node has a cluster: systemctl start sfha.service. If not: sfha init or sfha join.
+error-timed-out = Timed out: “{ $what }” was not done within { $seconds } s.
+    .next = Look at the log with “sfha logs”, then try again.
+error-internal = “{ $what }” failed: { $cause }.
+    .next = The log may tell more: sfha logs
+error-not-configured = This node is in no cluster yet.
+    .next = Make one with “sfha init”, or join one with “sfha join”.
+error-already-configured = This node is in the cluster { $cluster } already, as { $node }.
+    .next = A node is in one cluster only; “sfha status” shows this one.
+error-no-quorum = No quorum: { $votes ->
+        [0] no vote
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    } present, { $needed } needed.
+    .next = Bring other nodes back; “sfha nodes” shows which are missing.
+error-synchronising = The members are agreeing on their state after a change.
+    .next = Try again in a few seconds.
+error-maintenance = The cluster is in maintenance: nothing is moved.
+    .next = To end it: sfha maintenance off
+error-already-so = That is so already{ $what ->
+        [none] .
+       *[other] : { $what }.
+    }
+error-not-found = { $kind ->
+        [node] No node is called “{ $name }”.
+        [vip] No VIP is called “{ $name }”.
+        [token] No token has the id “{ $name }”.
+        [service] No service is called “{ $name }”.
+        [interface] No interface is called “{ $name }”.
+       *[other] “{ $name }” was not found.
+    }
+    .next = { $kind ->
+        [node] “sfha nodes” lists the names.
+        [vip] “sfha vip list” lists the names.
+        [token] “sfha mesh tokens” lists the ids.
+        [interface] “ip link” lists the interfaces of this node.
+       *[other] “sfha status” shows what there is.
+    }
+error-already-exists = “{ $name }” is taken{ $by ->
+        [none] {""}
+       *[other] {" "}by { $by }
+    }.
+    .next = Choose another name or address.
+error-no-candidate = { $name ->
+        [none] No other node can take over.
+       *[other] No other node can take over { $name }.
+    }
+    .next = Another node has to be online, with its daemon, and not on standby: sfha nodes
+error-corosync-missing = Corosync is not installed ({ $program } was not found).
+    .next = apt install corosync
+error-corosync-failed = Corosync did not start or did not stay up: { $cause }.
+    .next = See why with “journalctl -u corosync”, then try again.
+error-foreign-corosync-conf = { $path } is there already and sfha did not write it.
+    .next = If it is of no use any more, try again with --force: a copy is kept.
+error-foreign-interface = An interface { $interface } is there already and is not sfha's.
+    .next = If it is of no use any more: ip link delete { $interface }
+error-port-busy = UDP port { $port } is taken{ $by ->
+        [none] {""}
+       *[other] {" "}by { $by }
+    }.
+    .next = Free it, or choose another one with --port.
+error-network-overlap = The mesh network { $network } overlaps { $with }, which is on { $interface }.
+    .next = Choose another private network with --ip.
+error-no-wireguard = No WireGuard interface can be made, neither by the kernel nor in userspace: { $cause }.
+    .next = It takes the wireguard module, or else /dev/net/tun and CAP_NET_ADMIN (in a container, granted by its host).
+error-token-damaged = This token does not read: { $reason ->
+        [prefix] it does not begin with sfha-join://.
+        [encoding] it is cut short or altered.
+        [json] its content is altered.
+        [checksum] its checksum is wrong.
+        [field] the field { $field } is missing or not valid.
+       *[other] it is damaged.
+    }
+    .next = Copy the whole of it, on one line, or make another one with “sfha mesh token”.
+error-token-expired = This token has expired ({ $expired }).
+    .next = Make another one with “sfha mesh token” on a node of the cluster, and check the clocks of both machines.
+error-token-used = This token was used{ $node ->
+        [none] {""}
+       *[other] {" "}by the node { $node }
+    } already.
+    .next = A token is good for one node: make another one with “sfha mesh token”.
+error-token-unknown = The cluster does not know this token: it was revoked, or it is too old.
+    .next = Make another one with “sfha mesh token” on a node of the cluster.
+error-token-foreign = The signature of this token is not of this cluster.
+    .next = Check which cluster it comes from; make another one with “sfha mesh token”.
+error-unreachable = No answer from { $endpoint } through the tunnel within { $seconds } s.
+    .next = Check that this UDP port is open (firewall, NAT forwarding) and that the other node is running.
+error-no-address-left = No address is left in { $network }.
+    .next = “sfha mesh tokens” shows the reserved ones; revoke a token to free one.
+error-too-many-nodes = The cluster has reached its limit of { $limit } nodes.
+error-file-invalid = { $path } does not read{ $line ->
+        [none] {""}
+       *[other] {" "}(line { $line }, column { $column })
+    }: { $reason }.
+    .next = Correct the file and try again; it was not touched.
+error-file-mode = { $path } can be read by others (mode { $mode }, wanted { $wanted }).
+    .next = chmod { $wanted } { $path }
+error-file-write = Cannot write { $path }: { $cause }.
+    .next = Check space and permissions on that file system.
+error-unknown = The daemon refused for a reason that this version does not know ({ $code }).
+    .next = Upgrade sfha; the log tells more: sfha logs
+
+## Help
+
+about = sfha, simple high availability: WireGuard mesh, Corosync quorum, floating addresses.
+after-help = Without a command: the dashboard on a terminal, elsewhere the same as “sfha status”.
+heading-usage = Usage:
+heading-commands = Commands
+heading-arguments = Arguments
+heading-options = Options
+heading-global = Common options
+value-command = COMMAND
+value-name = NAME
+value-node = NODE
+value-path = PATH
+value-endpoint = HOST[:PORT]
+value-duration = DURATION
+value-token = TOKEN
+value-bytes = BYTES
+value-args = ARGS
+cmd-status = The cluster as this node sees it
+cmd-dashboard = Full-screen dashboard
+cmd-nodes = The nodes
+cmd-resources = VIPs and services
+cmd-health = Health checks
+cmd-init = Make a cluster with this node as its first
+cmd-join = Join a cluster with a token
+cmd-mesh = The WireGuard mesh and its tokens
+cmd-mesh-status = The interface and the peers
+cmd-mesh-token = Make a token to add a node
+cmd-mesh-tokens = List the tokens
+cmd-mesh-revoke = Revoke a token
+cmd-vip = Floating addresses
+cmd-vip-list = List the VIPs
+cmd-vip-add = Add a VIP
+cmd-vip-remove = Remove a VIP
+cmd-standby = Put a node on standby: it holds nothing any more
+cmd-unstandby = Put a node back in service
+cmd-failover = Move all that the leader holds
+cmd-maintenance = Suspend or resume everything sfha does
+cmd-logs = The daemon's log
+cmd-run = Become the daemon sfhad
+cmd-completions = Completion script for a shell
+cmd-version = The version
+cmd-help = This help, or that of a command
+arg-json = One JSON document on standard output
+arg-lang = Language (fr by default; SFHA_LANG and the locale count too)
+arg-socket = Socket of the daemon [default: { $path }]
+arg-yes = Do not ask
+arg-verbose = Technical details on standard error
+arg-help = Print this help
+arg-version = Print the version
+arg-demo = An invented cluster, without daemon or privileges
+arg-on-off = on: suspend; off: resume
+arg-node = The node [default: this one]
+arg-to = The node that takes over [default: the best one]
+arg-name = Name of this node [default: the host name]
+arg-cluster = Name of the cluster
+arg-mesh = Link the nodes by a WireGuard mesh
+arg-init-ip = Address of this node in the mesh, with its prefix
+arg-port = UDP port of WireGuard [default: 51820]
+arg-init-endpoint = Where others reach this node [default: detected]
+arg-join-endpoint = Where others reach this node [default: as the cluster sees it]
+arg-mtu = MTU of wg-sfha [default: 1420]
+arg-profile = Corosync's profile [default: lan]
+arg-force = Replace a foreign corosync.conf (a copy is kept)
+arg-token = The token; “-” or nothing: read from standard input
+arg-token-file = Read the token from this file
+arg-timeout = Deadline of the whole [default: 60s]
+arg-expires = Life of the token [default: 1h]
+arg-token-ip = Address of the node to come [default: the next free one]
+arg-token-id = Id of the token
+arg-vip = Name of the VIP
+arg-vip-address = Address with its prefix
+arg-vip-interface = Interface [default: that of the address's network]
+arg-follow = Go on with new lines
+arg-run-args = Arguments of sfhad
+arg-shell = bash, zsh, fish, elvish or powershell
+arg-help-command = The command
+value-not-cidr = an address with its prefix is expected, like { $example }
+value-not-ip = an IP address is expected, like { $example }
+value-not-port = a port is a number from 1 to 65535
+value-not-mtu = an MTU is a number from 1280 to 9000
+value-not-duration = a duration of a second or more is expected, like { $example }
+usage-unknown-command = There is no command “{ $name }”.
+usage-unknown-argument = There is no argument “{ $name }” here.
+usage-missing = Missing: { $names }.
+usage-missing-command = A command is missing.
+usage-no-value = { $name } lacks its value.
+usage-bad-value = “{ $value }” is not a value of { $name }.
+usage-invalid = “{ $value }” does not suit { $name }: { $reason }.
+usage-twice = { $name } is given more than once.
+usage-conflict = { $name } does not go with { $other }.
+usage-no-equals = { $name } expects its value after an equals sign.
+usage-too-many = “{ $value }” is too much for { $name }.
+usage-count = { $name } has the wrong number of values.
+usage-utf8 = An argument is not UTF-8 text.
+usage-other = The command line does not make sense.
+usage-suggestion = Did you mean: { $text }?
+usage-values = Possible values: { $values }
+usage-usage = Usage: { $usage }
+usage-help = “sfha help” lists the commands there are.

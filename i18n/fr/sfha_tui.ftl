@@ -1,0 +1,457 @@
+# Textes de sfha. Le français est la source : ajouter ici d'abord, puis dans en/.
+# Espace insécable (U+00A0) avant : ; ! ? et à l'intérieur des guillemets ; un test y veille.
+# Zéro est « one » en français : toujours { $count } dans [one], et [0] là où c'est plus naturel.
+
+## Nombres, tailles, durées
+
+format-millis = { $n } ms
+format-seconds = { $n } s
+format-age-s = { $s } s
+format-age-m = { $m } min { $s }
+format-age-h = { $h } h { $m }
+format-age-d = { $d } j { $h } h
+format-b = { $n } o
+format-kb = { $n } ko
+format-mb = { $n } Mo
+format-gb = { $n } Go
+format-tb = { $n } To
+format-b-s = { $n } o/s
+format-kb-s = { $n } ko/s
+format-mb-s = { $n } Mo/s
+format-gb-s = { $n } Go/s
+format-date-time = { $date } { $time }
+format-in = { $at }, dans { $left }
+format-past = { $at }, dépassé
+
+## États
+
+node-online = en ligne
+node-offline = hors ligne
+node-no-daemon = sans démon
+node-standby = en veille
+role-leader = leader
+role-here = ce nœud
+vip-active = active
+vip-acquiring = en prise
+vip-releasing = en retrait
+vip-waiting = en attente
+vip-stopped = arrêtée
+vip-failed = en échec
+vip-unknown = inconnu
+peer-connected = connecté
+peer-stale = muet
+peer-never = jamais vu
+service-active = actif
+service-starting = démarre
+service-stopping = s'arrête
+service-stopped = arrêté
+service-failed = en échec
+service-unknown = inconnu
+health-good = bon
+health-bad = mauvais
+health-none = pas encore
+token-open = utilisable
+token-redeemed = utilisé
+token-expired = expiré
+phase-unconfigured = Ce nœud ne fait partie d'aucun cluster.
+phase-disconnected = Corosync est injoignable sur ce nœud.
+phase-synchronising = Les membres accordent leur état.
+phase-inquorate = Pas de quorum.
+phase-operational = En service.
+phase-leaving = Le démon s'arrête et libère ce qu'il tient.
+backend-kernel = noyau
+backend-userspace = espace utilisateur
+path-direct = direct
+path-relay = relayé par { $node }
+step-daemon = Démarrage du démon
+step-checking = Vérification des prérequis
+step-keys = Création des clés
+step-interface = Activation de wg-sfha
+step-contacting = Prise de contact par le tunnel
+step-admission = Admission par les membres du cluster
+step-files = Écriture de la configuration
+step-corosync = Démarrage de Corosync
+step-membership = Attente du quorum et de l'état du cluster
+step-other = Étape suivante
+
+## Tout va-t-il bien ?
+
+all-well = Tout va bien : { $nodes ->
+        [one] { $nodes } nœud
+       *[other] { $nodes } nœuds
+    } en ligne dans { $cluster }, { $vips ->
+        [0] aucune VIP
+        [one] { $vips } VIP active
+       *[other] { $vips } VIP actives
+    }.
+concern-no-quorum = Pas de quorum : { $votes ->
+        [0] aucun vote présent
+        [one] { $votes } vote présent
+       *[other] { $votes } votes présents
+    }, il en faut { $needed }. Aucune VIP n'est tenue ici.
+concern-no-leader = Pas de leader pour l'instant.
+concern-maintenance = Maintenance : sfha ne déplace, ne démarre et n'arrête rien.
+concern-offline = { $count ->
+        [one] { $count } nœud hors ligne : { $names }.
+       *[other] { $count } nœuds hors ligne : { $names }.
+    }
+concern-no-daemon = Démon sfhad absent sur { $names }.
+concern-standby = En veille : { $names }.
+concern-vip = VIP { $name } : { $state }.
+concern-vip-problem = VIP { $name } : la prise a échoué ({ $code }).
+concern-mesh = Maillage : { $missing ->
+        [one] { $missing } pair muet sur { $peers }.
+       *[other] { $missing } pairs muets sur { $peers }.
+    }
+concern-service = Service { $name } : { $state }.
+concern-health = Contrôle de santé { $name } en échec.
+concern-fencing = Fencing en attente : { $names }.
+unconfigured = Ce nœud ne fait encore partie d'aucun cluster.
+unconfigured-next =
+    Pour en créer un :
+      sfha init --cluster NOM --mesh --ip 10.100.0.1/24
+    Pour rejoindre un cluster existant, avec un jeton obtenu par « sfha mesh token » :
+      sfha join
+
+## Tableaux
+
+col-node = NŒUD
+col-id = ID
+col-state = ÉTAT
+col-address = ADRESSE
+col-role = RÔLE
+col-vip = VIP
+col-interface = INTERFACE
+col-service = SERVICE
+col-unit = UNITÉ
+col-failures = ÉCHECS
+col-check = CONTRÔLE
+col-kind = TYPE
+col-error = DERNIÈRE ERREUR
+col-peer = PAIR
+col-handshake = HANDSHAKE
+col-rx = REÇU
+col-tx = ÉMIS
+col-rtt = LATENCE
+col-endpoint = ENDPOINT
+col-initiator = ÉMETTEUR
+col-used-by = UTILISÉ PAR
+col-expires = EXPIRATION
+no-nodes = Aucun nœud.
+no-vips = Aucune VIP. Pour en ajouter une : sfha vip add NOM IP/CIDR
+no-services = Aucun service géré.
+no-health = Aucun contrôle de santé.
+no-peers = Aucun pair. Pour inviter un nœud : sfha mesh token
+no-tokens = Aucun jeton. Pour en créer un : sfha mesh token
+interface-auto = auto
+
+## Faits
+
+fact-cluster = Cluster
+fact-quorum = Quorum
+fact-leader = Leader
+fact-detection = Détection
+fact-mesh = Maillage
+fact-fencing = Fencing
+fact-interface = Interface
+fact-address = Adresse
+fact-key = Clé publique
+fact-seen = vu de { $node } (sfhad { $version })
+quorum-yes = oui, { $votes ->
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    } sur { $expected } ({ $needed ->
+        [one] { $needed } requis
+       *[other] { $needed } requis
+    })
+quorum-no = NON, { $votes ->
+        [0] aucun vote
+        [one] { $votes } vote
+       *[other] { $votes } votes
+    } sur { $expected } ({ $needed ->
+        [one] { $needed } requis
+       *[other] { $needed } requis
+    })
+quorum-unknown = inconnu
+detection = { $time } (profil { $profile }), reprise { $delay } après
+mesh-summary = { $connected ->
+        [0] aucun pair connecté
+        [one] { $connected } pair connecté
+       *[other] { $connected } pairs connectés
+    } sur { $peers }
+mesh-up = Le maillage est actif.
+mesh-down = Le maillage est arrêté.
+mesh-about = { $backend }, MTU { $mtu }
+mesh-address = { $address }, port UDP { $port }
+fencing-off = inactif
+fencing-on = actif
+fencing-by = actif ({ $provider })
+
+## Ce qui est fait
+
+done-init = Cluster { $cluster } créé ; { $node } en est le premier nœud.
+done-join = { $node } est membre du cluster { $cluster } (id { $id }, { $ip }), en { $time }.
+done-revoked = Jeton { $id } révoqué.
+done-vip-added = VIP { $name } ({ $address }) ajoutée sur tous les nœuds.
+done-vip-removed = VIP { $name } supprimée de tous les nœuds.
+done-standby = { $node } est en veille.
+done-standby-here = Ce nœud est en veille.
+done-unstandby = { $node } est de nouveau en service.
+done-unstandby-here = Ce nœud est de nouveau en service.
+done-maintenance-on = Maintenance activée : sfha ne touche plus à rien.
+done-maintenance-off = Maintenance terminée : sfha reprend la main.
+done-failover = { $count ->
+        [0] Rien à déplacer vers { $to }.
+        [one] { $count } VIP passée sur { $to } en { $time } : { $names }.
+       *[other] { $count } VIP passées sur { $to } en { $time } : { $names }.
+    }
+token-about =
+    Jeton { $id }, pour un seul nœud (adresse { $ip }).
+    Expiration : { $expires }.
+token-use =
+    Sur le nœud à ajouter, en root, lancez la commande suivante puis collez le jeton :
+
+      sfha join
+not-enabled = Attention : « systemctl enable sfha.service » a échoué ; sfha ne démarrera pas au prochain amorçage.
+
+## Questions
+
+ask-yes-no = [o/N]
+ask-token = Jeton :{" "}
+ask-vip-remove = Supprimer la VIP { $name } de tous les nœuds ? L'adresse cessera de répondre.
+cancelled = Abandonné, rien n'a changé.
+
+## Ce qui ne va pas
+
+error-prefix = Erreur :
+later = La commande « sfha { $command } » n'existe pas encore dans cette version.
+later-next = « sfha help » donne les commandes disponibles.
+connection-lost = Le démon a coupé la connexion avant de répondre ; on ne sait pas si la demande a abouti.
+connection-lost-next = Vérifiez l'état avec « sfha status », et le journal avec « sfha logs ».
+protocol-mismatch = Le démon (version { $version }) parle le protocole { $theirs }, cette commande le protocole { $ours }.
+protocol-mismatch-next = Installez la même version de sfha partout, puis : systemctl restart sfha.service
+file-unreadable = Lecture de { $path } impossible : { $cause }.
+interrupted-init = Interrompu : la création du cluster n'est pas terminée.
+interrupted-init-next = Vérifiez avec « sfha status » avant de recommencer.
+interrupted-join = Interrompu : ce nœud n'a pas fini de rejoindre le cluster.
+interrupted-join-next = La même commande peut être relancée ; le jeton sert jusqu'à son expiration.
+error-malformed = Le démon n'a pas compris la requête.
+    .next = sfha et sfhad n'ont sans doute pas la même version : relancez le démon par « systemctl restart sfha.service ».
+error-too-long = La requête dépasse { $limit } octets, la limite du démon.
+error-unknown-method = Le démon ne connaît pas la demande « { $method } ».
+    .next = Il est plus ancien que cette commande : mettez sfha à jour, puis « systemctl restart sfha.service ».
+error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
+        [none] {""}
+       *[other] {" "}({ $value })
+    }{ $reason ->
+        [none] .
+       *[other] {" "}: { $reason }.
+    }
+error-not-permitted = { $user ->
+        [none] Cet utilisateur n'a pas le droit de faire cela.
+       *[other] L'utilisateur { $user } n'a pas le droit de faire cela.
+    }
+    .next = Recommencez en root, par exemple avec sudo.
+error-no-daemon = Le démon sfhad ne répond pas sur { $socket }.
+    .next = Si ce nœud a un cluster : systemctl start sfha.service. Sinon : sfha init ou sfha join.
+error-timed-out = Délai dépassé : « { $what } » n'a pas abouti en { $seconds } s.
+    .next = Regardez le journal avec « sfha logs », puis recommencez.
+error-internal = « { $what } » a échoué : { $cause }.
+    .next = Le journal en dit peut-être plus : sfha logs
+error-not-configured = Ce nœud ne fait encore partie d'aucun cluster.
+    .next = Créez-en un avec « sfha init », ou rejoignez-en un avec « sfha join ».
+error-already-configured = Ce nœud appartient déjà au cluster { $cluster }, sous le nom { $node }.
+    .next = Un nœud n'appartient qu'à un cluster ; « sfha status » montre celui-ci.
+error-no-quorum = Pas de quorum : { $votes ->
+        [0] aucun vote présent
+        [one] { $votes } vote présent
+       *[other] { $votes } votes présents
+    }, il en faut { $needed }.
+    .next = Remettez d'autres nœuds en ligne ; « sfha nodes » montre ceux qui manquent.
+error-synchronising = Les membres accordent leur état après un changement.
+    .next = Recommencez dans quelques secondes.
+error-maintenance = Le cluster est en maintenance : rien n'est déplacé.
+    .next = Pour en sortir : sfha maintenance off
+error-already-so = C'est déjà le cas{ $what ->
+        [none] .
+       *[other] {" "}: { $what }.
+    }
+error-not-found = { $kind ->
+        [node] Aucun nœud ne s'appelle « { $name } ».
+        [vip] Aucune VIP ne s'appelle « { $name } ».
+        [token] Aucun jeton n'a l'identifiant « { $name } ».
+        [service] Aucun service ne s'appelle « { $name } ».
+        [interface] Aucune interface ne s'appelle « { $name } ».
+       *[other] « { $name } » est introuvable.
+    }
+    .next = { $kind ->
+        [node] « sfha nodes » donne les noms.
+        [vip] « sfha vip list » donne les noms.
+        [token] « sfha mesh tokens » donne les identifiants.
+        [interface] « ip link » donne les interfaces de ce nœud.
+       *[other] « sfha status » montre ce qui existe.
+    }
+error-already-exists = « { $name } » est déjà pris{ $by ->
+        [none] {""}
+       *[other] {" "}par { $by }
+    }.
+    .next = Choisissez un autre nom ou une autre adresse.
+error-no-candidate = { $name ->
+        [none] Aucun autre nœud ne peut prendre le relais.
+       *[other] Aucun autre nœud ne peut reprendre { $name }.
+    }
+    .next = Il faut un autre nœud en ligne, avec son démon, et qui ne soit pas en veille : sfha nodes
+error-corosync-missing = Corosync n'est pas installé ({ $program } est introuvable).
+    .next = apt install corosync
+error-corosync-failed = Corosync n'a pas démarré ou n'a pas tenu : { $cause }.
+    .next = Voyez pourquoi avec « journalctl -u corosync », puis recommencez.
+error-foreign-corosync-conf = { $path } existe déjà et ne vient pas de sfha.
+    .next = S'il ne sert plus, recommencez avec --force : une copie en est gardée.
+error-foreign-interface = Une interface { $interface } existe déjà et n'est pas à sfha.
+    .next = Si elle ne sert plus : ip link delete { $interface }
+error-port-busy = Le port UDP { $port } est déjà pris{ $by ->
+        [none] {""}
+       *[other] {" "}par { $by }
+    }.
+    .next = Libérez-le, ou choisissez-en un autre avec --port.
+error-network-overlap = Le réseau { $network } du maillage recouvre { $with }, déjà présent sur { $interface }.
+    .next = Choisissez un autre réseau privé avec --ip.
+error-no-wireguard = Impossible de créer une interface WireGuard, ni par le noyau ni en espace utilisateur : { $cause }.
+    .next = Il faut le module wireguard, ou bien /dev/net/tun et CAP_NET_ADMIN (dans un conteneur, à donner depuis l'hôte).
+error-token-damaged = Ce jeton ne se lit pas : { $reason ->
+        [prefix] il ne commence pas par sfha-join://.
+        [encoding] il est tronqué ou altéré.
+        [json] son contenu est altéré.
+        [checksum] sa somme de contrôle est fausse.
+        [field] le champ { $field } manque ou n'est pas valable.
+       *[other] il est abîmé.
+    }
+    .next = Recopiez-le en entier, sur une seule ligne, ou créez-en un autre avec « sfha mesh token ».
+error-token-expired = Ce jeton a expiré ({ $expired }).
+    .next = Créez-en un autre avec « sfha mesh token » sur un nœud du cluster, et vérifiez l'heure des deux machines.
+error-token-used = Ce jeton a déjà servi{ $node ->
+        [none] {""}
+       *[other] {" "}au nœud { $node }
+    }.
+    .next = Un jeton sert à un seul nœud : créez-en un autre avec « sfha mesh token ».
+error-token-unknown = Le cluster ne connaît pas ce jeton : il a été révoqué, ou il est trop ancien.
+    .next = Créez-en un autre avec « sfha mesh token » sur un nœud du cluster.
+error-token-foreign = La signature de ce jeton n'est pas celle de ce cluster.
+    .next = Vérifiez de quel cluster il vient ; créez-en un autre avec « sfha mesh token ».
+error-unreachable = Pas de réponse de { $endpoint } par le tunnel en { $seconds } s.
+    .next = Vérifiez que ce port UDP passe (pare-feu, redirection NAT) et que l'autre nœud est en marche.
+error-no-address-left = Plus aucune adresse libre dans { $network }.
+    .next = « sfha mesh tokens » montre celles qui sont réservées ; révoquez un jeton pour en libérer une.
+error-too-many-nodes = Le cluster a atteint sa limite de { $limit } nœuds.
+error-file-invalid = { $path } ne se lit pas{ $line ->
+        [none] {""}
+       *[other] {" "}(ligne { $line }, colonne { $column })
+    } : { $reason }.
+    .next = Corrigez le fichier, puis recommencez ; il n'a pas été modifié.
+error-file-mode = { $path } est lisible par d'autres (mode { $mode }, attendu { $wanted }).
+    .next = chmod { $wanted } { $path }
+error-file-write = Écriture de { $path } impossible : { $cause }.
+    .next = Vérifiez la place et les droits sur ce système de fichiers.
+error-unknown = Le démon a refusé pour une raison que cette version ne connaît pas ({ $code }).
+    .next = Mettez sfha à jour ; le journal en dit plus : sfha logs
+
+## Aide
+
+about = sfha, haute disponibilité simple : maillage WireGuard, quorum Corosync, adresses flottantes.
+after-help = Sans commande : le tableau de bord sur un terminal, sinon la même chose que « sfha status ».
+heading-usage = Utilisation :
+heading-commands = Commandes{" "}
+heading-arguments = Arguments{" "}
+heading-options = Options{" "}
+heading-global = Options communes{" "}
+value-command = COMMANDE
+value-name = NOM
+value-node = NŒUD
+value-path = CHEMIN
+value-endpoint = HÔTE[:PORT]
+value-duration = DURÉE
+value-token = JETON
+value-bytes = OCTETS
+value-args = ARGS
+cmd-status = État du cluster vu de ce nœud
+cmd-dashboard = Tableau de bord en plein écran
+cmd-nodes = Les nœuds
+cmd-resources = Les VIP et les services
+cmd-health = Les contrôles de santé
+cmd-init = Créer un cluster dont ce nœud est le premier
+cmd-join = Rejoindre un cluster avec un jeton
+cmd-mesh = Le maillage WireGuard et ses jetons
+cmd-mesh-status = L'interface et les pairs
+cmd-mesh-token = Créer un jeton pour ajouter un nœud
+cmd-mesh-tokens = Lister les jetons
+cmd-mesh-revoke = Révoquer un jeton
+cmd-vip = Les adresses flottantes
+cmd-vip-list = Lister les VIP
+cmd-vip-add = Ajouter une VIP
+cmd-vip-remove = Supprimer une VIP
+cmd-standby = Mettre un nœud en veille : il ne tient plus rien
+cmd-unstandby = Remettre un nœud en service
+cmd-failover = Basculer tout ce que tient le leader
+cmd-maintenance = Suspendre ou reprendre toute action de sfha
+cmd-logs = Le journal du démon
+cmd-run = Devenir le démon sfhad
+cmd-completions = Script de complétion pour un shell
+cmd-version = La version
+cmd-help = Cette aide, ou celle d'une commande
+arg-json = Un document JSON sur la sortie standard
+arg-lang = Langue (fr par défaut ; SFHA_LANG et la locale comptent aussi)
+arg-socket = Socket du démon [défaut : { $path }]
+arg-yes = Ne rien demander
+arg-verbose = Détails techniques sur la sortie d'erreur
+arg-help = Afficher cette aide
+arg-version = Afficher la version
+arg-demo = Un cluster imaginaire, sans démon ni droits
+arg-on-off = on : suspendre ; off : reprendre
+arg-node = Le nœud [défaut : celui-ci]
+arg-to = Le nœud qui prend le relais [défaut : le mieux placé]
+arg-name = Nom de ce nœud [défaut : le nom d'hôte]
+arg-cluster = Nom du cluster
+arg-mesh = Relier les nœuds par un maillage WireGuard
+arg-init-ip = Adresse de ce nœud dans le maillage, avec son préfixe
+arg-port = Port UDP de WireGuard [défaut : 51820]
+arg-init-endpoint = Adresse où les autres joignent ce nœud [défaut : détectée]
+arg-join-endpoint = Adresse où les autres joignent ce nœud [défaut : celle que voit le cluster]
+arg-mtu = MTU de wg-sfha [défaut : 1420]
+arg-profile = Réglage de Corosync [défaut : lan]
+arg-force = Remplacer un corosync.conf étranger (une copie est gardée)
+arg-token = Le jeton ; « - » ou rien : lu sur l'entrée standard
+arg-token-file = Lire le jeton dans ce fichier
+arg-timeout = Délai total [défaut : 60s]
+arg-expires = Durée de vie du jeton [défaut : 1h]
+arg-token-ip = Adresse du futur nœud [défaut : la première libre]
+arg-token-id = Identifiant du jeton
+arg-vip = Nom de la VIP
+arg-vip-address = Adresse avec son préfixe
+arg-vip-interface = Interface [défaut : celle du réseau de l'adresse]
+arg-follow = Continuer avec les nouvelles lignes
+arg-run-args = Arguments de sfhad
+arg-shell = bash, zsh, fish, elvish ou powershell
+arg-help-command = La commande
+value-not-cidr = une adresse avec son préfixe est attendue, comme { $example }
+value-not-ip = une adresse IP est attendue, comme { $example }
+value-not-port = un port est un nombre de 1 à 65535
+value-not-mtu = une MTU est un nombre de 1280 à 9000
+value-not-duration = une durée d'au moins une seconde est attendue, comme { $example }
+usage-unknown-command = La commande « { $name } » n'existe pas.
+usage-unknown-argument = L'argument « { $name } » n'existe pas ici.
+usage-missing = Il manque : { $names }.
+usage-missing-command = Il manque une commande.
+usage-no-value = Il manque une valeur pour { $name }.
+usage-bad-value = « { $value } » n'est pas une valeur de { $name }.
+usage-invalid = « { $value } » ne convient pas pour { $name } : { $reason }.
+usage-twice = { $name } est donné plusieurs fois.
+usage-conflict = { $name } ne va pas avec { $other }.
+usage-no-equals = { $name } attend sa valeur après un signe égal.
+usage-too-many = « { $value } » est de trop pour { $name }.
+usage-count = { $name } n'a pas le bon nombre de valeurs.
+usage-utf8 = Un argument n'est pas du texte UTF-8.
+usage-other = La ligne de commande ne se comprend pas.
+usage-suggestion = Vouliez-vous dire : { $text } ?
+usage-values = Valeurs possibles : { $values }
+usage-usage = Utilisation : { $usage }
+usage-help = « sfha help » donne les commandes disponibles.

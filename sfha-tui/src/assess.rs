@@ -1,0 +1,106 @@
+//! Is all well? What an operator should know first, worst first.
+
+use sfha_proto::status::{ClusterStatus, Phase, VipState};
+
+use crate::t;
+use crate::words::{self, Tone};
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concern {
+    /// [`Tone::Bad`] or [`Tone::Warn`].
+    pub tone: Tone,
+    /// The sentence.
+    pub text: String,
+}
+
+/// Everything that is not as it should be, worst first; nothing when all is well.
+pub fn concerns(status: &ClusterStatus) -> Vec<Concern> {
+    let mut found = Vec::new();
+    group(status, &mut found);
+    nodes(status, &mut found);
+    vips(status, &mut found);
+    rest(status, &mut found);
+    found.sort_by_key(|concern| std::cmp::Reverse(concern.tone));
+    found
+}
+
+fn push(found: &mut Vec<Concern>, tone: Tone, text: String) {
+    found.push(Concern { tone, text });
+}
+
+fn group(status: &ClusterStatus, found: &mut Vec<Concern>) {
+    let quorum = &status.quorum;
+    match status.phase {
+        Phase::Operational => {}
+        Phase::Inquorate => match (quorum.votes, quorum.needed) {
+            (Some(votes), Some(needed)) => {
+                push(found, Tone::Bad, t!("concern-no-quorum", votes = votes, needed = needed));
+            }
+            _ => push(found, Tone::Bad, words::phase(status.phase).1),
+        },
+        phase => {
+            let (tone, text) = words::phase(phase);
+            push(found, tone, text);
+        }
+    }
+    if status.phase == Phase::Operational && status.leader.is_none() {
+        push(found, Tone::Warn, t!("concern-no-leader"));
+    }
+    if status.maintenance {
+        push(found, Tone::Warn, t!("concern-maintenance"));
+    }
+}
+
+fn nodes(status: &ClusterStatus, found: &mut Vec<Concern>) {
+    if matches!(status.phase, Phase::Unconfigured | Phase::Disconnected) {
+        return;
+    }
+    let named = |wanted: &dyn Fn(&&sfha_proto::status::NodeStatus) -> bool| {
+        status.nodes.iter().filter(wanted).map(|n| n.name.as_str()).collect::<Vec<_>>()
+    };
+    let offline = named(&|n| !n.online);
+    if !offline.is_empty() {
+        push(found, Tone::Bad, t!("concern-offline", count = offline.len(), names = offline.join(", ")));
+    }
+    let mute = named(&|n| n.online && !n.daemon);
+    if !mute.is_empty() {
+        push(found, Tone::Bad, t!("concern-no-daemon", names = mute.join(", ")));
+    }
+    let standby = named(&|n| n.online && n.daemon && n.standby);
+    if !standby.is_empty() {
+        push(found, Tone::Warn, t!("concern-standby", names = standby.join(", ")));
+    }
+}
+
+fn vips(status: &ClusterStatus, found: &mut Vec<Concern>) {
+    for vip in &status.vips {
+        let (tone, state) = words::vip(vip);
+        if vip.state != VipState::Active {
+            push(found, tone, t!("concern-vip", name = vip.name.as_str(), state = state));
+        }
+        if let Some(code) = &vip.problem {
+            push(found, Tone::Bad, t!("concern-vip-problem", name = vip.name.as_str(), code = code.as_str()));
+        }
+    }
+}
+
+fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
+    let mesh = &status.mesh;
+    if mesh.enabled && mesh.connected < mesh.peers {
+        let missing = mesh.peers - mesh.connected;
+        push(found, Tone::Warn, t!("concern-mesh", missing = missing, peers = mesh.peers));
+    }
+    for service in &status.services {
+        let (tone, state) = words::service(&service.state);
+        if tone != Tone::Good {
+            push(found, tone, t!("concern-service", name = service.name.as_str(), state = state));
+        }
+    }
+    for check in status.health.iter().filter(|check| check.healthy == Some(false)) {
+        push(found, Tone::Bad, t!("concern-health", name = check.name.as_str()));
+    }
+    if !status.fencing.pending.is_empty() {
+        push(found, Tone::Bad, t!("concern-fencing", names = status.fencing.pending.join(", ")));
+    }
+}

@@ -1,0 +1,250 @@
+//! From arguments to a task.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ArgMatches;
+use clap::error::ErrorKind;
+use clap_complete::Shell;
+use sfha_proto::SOCKET_PATH;
+use sfha_proto::message::{InitMesh, InitParams, TokenParams, VipAddParams};
+
+use super::{Global, JoinTask, Task, TokenSource, command, later, usage};
+use crate::problem::Problem;
+
+/// What came of reading the command line.
+pub enum Parsed {
+    /// Do this.
+    Run(Global, Box<Task>),
+    /// Print this and be done: help or version.
+    Print(String),
+    /// Wrong usage.
+    Wrong(Problem),
+}
+
+/// Reads the command line.
+pub fn parse(args: &[OsString], colour: bool) -> Parsed {
+    let matches = match command(true).try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => return refused(&error, colour),
+    };
+    if let Some(("help", inner)) = matches.subcommand() {
+        return help(inner, colour);
+    }
+    Parsed::Run(global(&matches), Box::new(task(&matches)))
+}
+
+fn refused(error: &clap::Error, colour: bool) -> Parsed {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Parsed::Print(styled(&error.render(), colour))
+        }
+        _ => Parsed::Wrong(usage::problem(error)),
+    }
+}
+
+fn styled(text: &clap::builder::StyledStr, colour: bool) -> String {
+    if colour { text.ansi().to_string() } else { text.to_string() }
+}
+
+fn help(matches: &ArgMatches, colour: bool) -> Parsed {
+    let mut path: Vec<OsString> = vec!["sfha".into()];
+    path.extend(matches.get_many::<String>("command").into_iter().flatten().map(Into::into));
+    path.push("--help".into());
+    match command(false).try_get_matches_from(path) {
+        Err(error) => refused(&error, colour),
+        Ok(_) => Parsed::Print(styled(&command(false).render_help(), colour)),
+    }
+}
+
+fn global(matches: &ArgMatches) -> Global {
+    Global {
+        json: matches.get_flag("json"),
+        socket: matches.get_one::<PathBuf>("socket").cloned().unwrap_or_else(|| SOCKET_PATH.into()),
+        verbose: matches.get_flag("verbose"),
+        yes: matches.get_flag("yes"),
+        demo: matches.get_flag("demo"),
+    }
+}
+
+fn text(matches: &ArgMatches, id: &str) -> Option<String> {
+    matches.get_one::<String>(id).cloned()
+}
+
+/// An argument that clap has made sure of.
+fn required(matches: &ArgMatches, id: &str) -> String {
+    text(matches, id).unwrap_or_default()
+}
+
+fn task(matches: &ArgMatches) -> Task {
+    if let Some(command) = later::find(matches) {
+        return Task::Later(command);
+    }
+    let Some((name, m)) = matches.subcommand() else { return Task::Default };
+    match (name, m.subcommand()) {
+        ("status", _) => Task::Status,
+        ("dashboard", _) => Task::Dashboard,
+        ("nodes", _) => Task::Nodes,
+        ("resources", _) => Task::Resources,
+        ("health", _) => Task::Health,
+        ("init", _) => Task::Init(init(m)),
+        ("join", _) => Task::Join(join(m)),
+        ("mesh", Some(("status", _))) => Task::MeshStatus,
+        ("mesh", Some(("token", m))) => Task::MeshToken(TokenParams {
+            expires_s: m.get_one::<Duration>("expires").map(Duration::as_secs),
+            ip: text(m, "ip"),
+        }),
+        ("mesh", Some(("tokens", _))) => Task::MeshTokens,
+        ("mesh", Some(("revoke", m))) => Task::MeshRevoke(required(m, "id")),
+        ("vip", Some(("list", _))) => Task::VipList,
+        ("vip", Some(("add", m))) => Task::VipAdd(VipAddParams {
+            name: required(m, "name"),
+            address: required(m, "address"),
+            interface: text(m, "interface"),
+        }),
+        ("vip", Some(("remove", m))) => Task::VipRemove(required(m, "name")),
+        ("standby", _) => Task::Standby(text(m, "node")),
+        ("unstandby", _) => Task::Unstandby(text(m, "node")),
+        ("failover", _) => Task::Failover(text(m, "to")),
+        ("maintenance", _) => Task::Maintenance(text(m, "state").as_deref() == Some("on")),
+        ("logs", _) => Task::Logs { follow: m.get_flag("follow") },
+        ("run", _) => Task::Run(m.get_many::<OsString>("args").into_iter().flatten().cloned().collect()),
+        ("completions", _) => Task::Completions(m.get_one::<Shell>("shell").copied().unwrap_or(Shell::Bash)),
+        ("version", _) => Task::Version,
+        (other, _) => Task::Later(other.to_owned()),
+    }
+}
+
+fn init(m: &ArgMatches) -> InitParams {
+    let mesh = text(m, "ip").map(|ip| InitMesh {
+        ip,
+        port: m.get_one::<u16>("port").copied(),
+        endpoint: text(m, "endpoint"),
+        mtu: m.get_one::<u32>("mtu").copied(),
+    });
+    InitParams {
+        cluster: required(m, "cluster"),
+        name: text(m, "name"),
+        mesh,
+        profile: text(m, "profile"),
+        force: m.get_flag("force"),
+    }
+}
+
+fn join(m: &ArgMatches) -> JoinTask {
+    let token = match (text(m, "token"), m.get_one::<PathBuf>("token-file")) {
+        (_, Some(path)) => TokenSource::File(path.clone()),
+        (Some(token), None) if token != "-" => TokenSource::Argument(token),
+        _ => TokenSource::Stdin,
+    };
+    JoinTask {
+        token,
+        name: text(m, "name"),
+        endpoint: text(m, "endpoint"),
+        timeout: m.get_one::<Duration>("timeout").copied().unwrap_or(Duration::from_secs(60)),
+        force: m.get_flag("force"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(line: &str) -> (Global, Task) {
+        let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        match parse(&args, false) {
+            Parsed::Run(global, task) => (global, *task),
+            Parsed::Print(text) => panic!("printed: {text}"),
+            Parsed::Wrong(problem) => panic!("refused: {}", problem.message),
+        }
+    }
+
+    fn wrong(line: &str) -> Problem {
+        let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        match parse(&args, false) {
+            Parsed::Wrong(problem) => problem,
+            Parsed::Run(_, task) => panic!("accepted: {task:?}"),
+            Parsed::Print(text) => panic!("printed: {text}"),
+        }
+    }
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        command(true).debug_assert();
+    }
+
+    #[test]
+    fn global_flags_are_taken_before_and_after_the_command() {
+        for line in
+            ["sfha -j --socket /s status", "sfha status -j --socket /s", "sfha mesh -j status --socket /s"]
+        {
+            let (global, _) = run(line);
+            assert!(global.json, "{line}");
+            assert_eq!(global.socket, PathBuf::from("/s"), "{line}");
+        }
+        assert_eq!(run("sfha").0.socket, PathBuf::from(SOCKET_PATH));
+    }
+
+    #[test]
+    fn init_has_a_mesh_only_when_asked() {
+        let Task::Init(plain) = run("sfha init --cluster prod").1 else { panic!("not init") };
+        assert_eq!((plain.cluster.as_str(), plain.mesh), ("prod", None));
+        let line = "sfha init --cluster prod --mesh --ip 10.100.0.1/24 --port 51821 --endpoint a.example:1";
+        let Task::Init(meshed) = run(line).1 else { panic!("not init") };
+        let mesh = meshed.mesh.unwrap();
+        assert_eq!((mesh.ip.as_str(), mesh.port), ("10.100.0.1/24", Some(51821)));
+        assert_eq!(mesh.endpoint.as_deref(), Some("a.example:1"));
+        assert_eq!(wrong("sfha init --cluster prod --ip 10.0.0.1/24").exit, 2);
+        assert_eq!(wrong("sfha init --cluster prod --mesh").exit, 2);
+    }
+
+    #[test]
+    fn a_token_comes_from_one_place() {
+        let source = |line: &str| match run(line).1 {
+            Task::Join(join) => join.token,
+            other => panic!("{other:?}"),
+        };
+        assert!(
+            matches!(source("sfha join sfha-join://x"), TokenSource::Argument(t) if t == "sfha-join://x")
+        );
+        assert!(matches!(source("sfha join -"), TokenSource::Stdin));
+        assert!(matches!(source("sfha join"), TokenSource::Stdin));
+        assert!(
+            matches!(source("sfha join --token-file /t"), TokenSource::File(p) if p == std::path::Path::new("/t"))
+        );
+        wrong("sfha join sfha-join://x --token-file /t");
+    }
+
+    #[test]
+    fn durations_and_addresses_are_checked_here() {
+        let Task::MeshToken(params) = run("sfha mesh token --expires 90s --ip 10.0.0.9").1 else { panic!() };
+        assert_eq!((params.expires_s, params.ip.as_deref()), (Some(90), Some("10.0.0.9")));
+        for line in [
+            "sfha mesh token --expires soon",
+            "sfha mesh token --expires 0s",
+            "sfha mesh token --ip 10.0.0",
+            "sfha vip add web 10.0.0.9",
+            "sfha vip add web 10.0.0.9/33",
+            "sfha init --cluster c --mesh --ip 10.0.0.1/24 --port 0",
+            "sfha maintenance maybe",
+        ] {
+            assert_eq!(wrong(line).exit, 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn commands_of_later_versions_are_known_whatever_follows() {
+        for (line, name) in [
+            ("sfha doctor", "doctor"),
+            ("sfha node remove n2 --yes", "node"),
+            ("sfha stonith fence n2", "stonith"),
+            ("sfha mesh rotate-keys --prepare", "mesh rotate-keys"),
+            ("sfha simulate node-lost:node2 quorum-lost", "simulate"),
+        ] {
+            assert!(matches!(run(line).1, Task::Later(found) if found == name), "{line}");
+        }
+    }
+}

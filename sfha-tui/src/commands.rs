@@ -1,0 +1,192 @@
+//! What each command does: ask the daemon, show the answer.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sfha_proto::mesh::{TokenListed, TokenMade};
+use sfha_proto::message::{FailoverDone, FailoverParams, MaintenanceParams, NameParams, NodeParams, method};
+use sfha_proto::status::ClusterStatus;
+use sfha_proto::{ErrorCode, Failure, SCHEMA};
+
+use crate::cli::{Global, Task};
+use crate::client::Connection;
+use crate::paint::{self, Paint};
+use crate::problem::Problem;
+use crate::t;
+
+mod ask;
+mod programs;
+mod setup;
+mod show;
+mod units;
+
+/// A question about the state.
+const READ: Duration = Duration::from_secs(10);
+/// A change that every member has to write.
+const CHANGE: Duration = Duration::from_secs(30);
+/// A move of everything.
+const MOVE: Duration = Duration::from_secs(120);
+
+/// Does the task; what it shows goes to standard output.
+pub fn run(global: &Global, task: Task) -> Result<(), Problem> {
+    match task {
+        Task::Run(args) => Err(programs::daemon(&args)),
+        Task::Logs { follow } => Err(programs::logs(follow, global.json)),
+        Task::Completions(shell) => {
+            programs::completions(shell);
+            Ok(())
+        }
+        Task::Version => {
+            version(global);
+            Ok(())
+        }
+        Task::Later(command) => Err(Problem::later(&command)),
+        task => runtime()?.block_on(ask_daemon(global, task)),
+    }
+}
+
+/// The runtime of one command: everything happens on this thread.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        Failure::new(ErrorCode::Internal).with("what", "tokio").with("cause", error.to_string()).into()
+    })
+}
+
+async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
+    match task {
+        Task::Init(params) => setup::init(global, params).await,
+        Task::Join(join) => setup::join(global, join).await,
+        Task::Default | Task::Dashboard | Task::Status => {
+            let status = status(global).await?;
+            show(global, &status, show::status)
+        }
+        Task::Nodes => {
+            let status = status(global).await?;
+            show(global, &json!({"schema": SCHEMA, "nodes": status.nodes}), |_, paint| {
+                show::nodes(&status, paint)
+            })
+        }
+        Task::Resources => {
+            let status = status(global).await?;
+            let document = json!({"schema": SCHEMA, "vips": status.vips, "services": status.services});
+            show(global, &document, |_, paint| show::resources(&status, paint))
+        }
+        Task::Health => {
+            let status = status(global).await?;
+            show(global, &json!({"schema": SCHEMA, "health": status.health}), |_, paint| {
+                show::health(&status, paint)
+            })
+        }
+        Task::VipList => {
+            let status = status(global).await?;
+            show(global, &json!({"schema": SCHEMA, "vips": status.vips}), |_, paint| {
+                show::vips(&status, paint)
+            })
+        }
+        Task::MeshStatus => {
+            let mesh = call(global, method::MESH_STATUS, &json!({}), READ).await?;
+            show(global, &mesh, show::mesh)
+        }
+        Task::MeshToken(params) => {
+            let made: TokenMade = call(global, method::MESH_TOKEN, &params, CHANGE).await?;
+            show(global, &made, show::token)
+        }
+        Task::MeshTokens => {
+            let tokens: Vec<TokenListed> = call(global, method::MESH_TOKENS, &json!({}), READ).await?;
+            show(global, &json!({"schema": SCHEMA, "tokens": tokens}), |_, paint| {
+                show::tokens(&tokens, paint)
+            })
+        }
+        task => change(global, task).await,
+    }
+}
+
+async fn change(global: &Global, task: Task) -> Result<(), Problem> {
+    match task {
+        Task::MeshRevoke(id) => {
+            let done = t!("done-revoked", id = id.as_str());
+            order(global, method::MESH_REVOKE, &NameParams { name: id }, done).await
+        }
+        Task::VipAdd(params) => {
+            let done = t!("done-vip-added", name = params.name.as_str(), address = params.address.as_str());
+            order(global, method::VIP_ADD, &params, done).await
+        }
+        Task::VipRemove(name) => {
+            ask::confirm(global, &t!("ask-vip-remove", name = name.as_str()))?;
+            let done = t!("done-vip-removed", name = name.as_str());
+            order(global, method::VIP_REMOVE, &NameParams { name }, done).await
+        }
+        Task::Standby(node) => {
+            let done = match &node {
+                Some(node) => t!("done-standby", node = node.as_str()),
+                None => t!("done-standby-here"),
+            };
+            order(global, method::STANDBY, &NodeParams { node }, done).await
+        }
+        Task::Unstandby(node) => {
+            let done = match &node {
+                Some(node) => t!("done-unstandby", node = node.as_str()),
+                None => t!("done-unstandby-here"),
+            };
+            order(global, method::UNSTANDBY, &NodeParams { node }, done).await
+        }
+        Task::Maintenance(on) => {
+            let done = if on { t!("done-maintenance-on") } else { t!("done-maintenance-off") };
+            order(global, method::MAINTENANCE, &MaintenanceParams { on }, done).await
+        }
+        Task::Failover(to) => {
+            let done: FailoverDone = call(global, method::FAILOVER, &FailoverParams { to }, MOVE).await?;
+            show(global, &done, show::failover)
+        }
+        other => Err(Problem::later(&format!("{other:?}"))),
+    }
+}
+
+async fn status(global: &Global) -> Result<ClusterStatus, Problem> {
+    call(global, method::STATUS, &json!({}), READ).await
+}
+
+async fn call<P: Serialize, T: DeserializeOwned>(
+    global: &Global,
+    method: &str,
+    params: &P,
+    limit: Duration,
+) -> Result<T, Problem> {
+    let mut connection = Connection::open(&global.socket).await?;
+    Ok(connection.call(method, params, limit, drop).await?)
+}
+
+/// A change whose result says nothing: `done` is what is told.
+async fn order<P: Serialize>(global: &Global, method: &str, params: &P, done: String) -> Result<(), Problem> {
+    let _: Value = call(global, method, params, CHANGE).await?;
+    show(global, &json!({"schema": SCHEMA, "done": true}), |_, _| format!("{done}\n"))
+}
+
+/// Prints the document, or the text made of it.
+fn show<T: Serialize>(
+    global: &Global,
+    document: &T,
+    text: impl FnOnce(&T, Paint) -> String,
+) -> Result<(), Problem> {
+    if global.json {
+        let json = serde_json::to_string(document).map_err(|error| {
+            Failure::new(ErrorCode::Internal).with("what", "json").with("cause", error.to_string())
+        })?;
+        paint::out(&format!("{json}\n"));
+    } else {
+        paint::out(&text(document, Paint::stdout()));
+    }
+    Ok(())
+}
+
+fn version(global: &Global) {
+    let version = env!("CARGO_PKG_VERSION");
+    if global.json {
+        let document = json!({"schema": SCHEMA, "version": version, "protocol": sfha_proto::PROTOCOL});
+        paint::out(&format!("{document}\n"));
+    } else {
+        paint::out(&format!("sfha {version}\n"));
+    }
+}

@@ -1,0 +1,316 @@
+//! Answers as text.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use sfha_proto::mesh::{Joined, MeshStatus, TokenListed, TokenMade};
+use sfha_proto::message::{FailoverDone, Initialised};
+use sfha_proto::status::{ClusterStatus, Phase, VipState};
+
+use crate::assess;
+use crate::format;
+use crate::paint::{Paint, Table};
+use crate::t;
+use crate::words::{self, Tone};
+
+/// `sfha status`: first whether all is well, then the rest.
+pub fn status(status: &ClusterStatus, paint: Paint) -> String {
+    if status.phase == Phase::Unconfigured {
+        return unconfigured(paint);
+    }
+    let mut text = headline(status, paint);
+    text.push('\n');
+    text.push_str(&facts(status, paint));
+    let sections = [
+        Some(nodes(status, paint)),
+        (!status.vips.is_empty()).then(|| vips(status, paint)),
+        (!status.services.is_empty()).then(|| services(status, paint)),
+        (!status.health.is_empty()).then(|| health(status, paint)),
+    ];
+    for section in sections.into_iter().flatten() {
+        text.push('\n');
+        text.push_str(&section);
+    }
+    text
+}
+
+/// What to do where there is no cluster yet.
+pub fn unconfigured(paint: Paint) -> String {
+    format!("{} {}\n{}\n", paint.mark(Tone::Warn), t!("unconfigured"), t!("unconfigured-next"))
+}
+
+fn headline(status: &ClusterStatus, paint: Paint) -> String {
+    let concerns = assess::concerns(status);
+    if concerns.is_empty() {
+        let serving = status.vips.iter().filter(|vip| vip.state == VipState::Active).count();
+        let well =
+            t!("all-well", cluster = status.cluster.as_str(), nodes = status.nodes.len(), vips = serving);
+        return format!("{} {}\n", paint.mark(Tone::Good), paint.bold(&well));
+    }
+    let mut text = String::new();
+    for concern in concerns {
+        text.push_str(&format!("{} {}\n", paint.mark(concern.tone), paint.tone(concern.tone, &concern.text)));
+    }
+    text
+}
+
+fn facts(status: &ClusterStatus, paint: Paint) -> String {
+    let mut table = Table::bare();
+    let mut fact = |name: String, value: String| table.row(vec![(Tone::Dim, name), (Tone::Plain, value)]);
+    let seen = t!("fact-seen", node = status.node.as_str(), version = status.version.as_str());
+    fact(t!("fact-cluster"), format!("{}, {seen}", status.cluster));
+    fact(t!("fact-quorum"), quorum(status));
+    fact(t!("fact-leader"), status.leader.clone().unwrap_or_else(|| words::none(paint.utf8)));
+    if let Some(detection) = &status.detection {
+        fact(t!("fact-detection"), self::detection(detection));
+    }
+    if status.mesh.enabled {
+        let (connected, peers) = (status.mesh.connected, status.mesh.peers);
+        fact(t!("fact-mesh"), t!("mesh-summary", connected = connected, peers = peers));
+    }
+    fact(t!("fact-fencing"), fencing(status));
+    table.render(paint)
+}
+
+/// Votes in words.
+pub fn quorum(status: &ClusterStatus) -> String {
+    let q = &status.quorum;
+    match (q.votes, q.expected, q.needed) {
+        (Some(votes), Some(expected), Some(needed)) if q.quorate => {
+            t!("quorum-yes", votes = votes, expected = expected, needed = needed)
+        }
+        (Some(votes), Some(expected), Some(needed)) => {
+            t!("quorum-no", votes = votes, expected = expected, needed = needed)
+        }
+        _ => t!("quorum-unknown"),
+    }
+}
+
+/// How fast a lost node is noticed.
+pub fn detection(detection: &sfha_proto::status::Detection) -> String {
+    t!(
+        "detection",
+        time = format::millis(detection.detection_ms.into()),
+        profile = detection.profile.as_str(),
+        delay = format::millis(detection.takeover_delay_ms.into())
+    )
+}
+
+fn fencing(status: &ClusterStatus) -> String {
+    match (&status.fencing.enabled, &status.fencing.provider) {
+        (false, _) => t!("fencing-off"),
+        (true, Some(provider)) => t!("fencing-by", provider = provider.as_str()),
+        (true, None) => t!("fencing-on"),
+    }
+}
+
+/// `sfha nodes`
+pub fn nodes(status: &ClusterStatus, paint: Paint) -> String {
+    let titles =
+        [String::new(), t!("col-node"), t!("col-id"), t!("col-state"), t!("col-address"), t!("col-role")];
+    let mut table = Table::titled(&titles).right(&[2]);
+    for node in &status.nodes {
+        let (tone, state) = words::node(node);
+        table.row(vec![
+            mark(tone, paint),
+            (Tone::Plain, node.name.clone()),
+            (Tone::Plain, node.id.to_string()),
+            (tone, state),
+            (Tone::Plain, node.address.clone()),
+            (Tone::Plain, words::roles(node, status)),
+        ]);
+    }
+    or(table, paint, t!("no-nodes"))
+}
+
+/// `sfha vip list`
+pub fn vips(status: &ClusterStatus, paint: Paint) -> String {
+    let titles = [
+        String::new(),
+        t!("col-vip"),
+        t!("col-address"),
+        t!("col-state"),
+        t!("col-node"),
+        t!("col-interface"),
+    ];
+    let mut table = Table::titled(&titles);
+    for vip in &status.vips {
+        let (tone, state) = words::vip(vip);
+        table.row(vec![
+            mark(tone, paint),
+            (Tone::Plain, vip.name.clone()),
+            (Tone::Plain, vip.address.clone()),
+            (tone, state),
+            (Tone::Plain, words::vip_place(vip, paint.utf8)),
+            (Tone::Plain, vip.interface.clone().unwrap_or_else(|| t!("interface-auto"))),
+        ]);
+    }
+    or(table, paint, t!("no-vips"))
+}
+
+fn services(status: &ClusterStatus, paint: Paint) -> String {
+    let titles = [
+        String::new(),
+        t!("col-service"),
+        t!("col-unit"),
+        t!("col-state"),
+        t!("col-node"),
+        t!("col-failures"),
+    ];
+    let mut table = Table::titled(&titles).right(&[5]);
+    for service in &status.services {
+        let (tone, state) = words::service(&service.state);
+        table.row(vec![
+            mark(tone, paint),
+            (Tone::Plain, service.name.clone()),
+            (Tone::Plain, service.unit.clone()),
+            (tone, state),
+            (Tone::Plain, service.holder.clone().unwrap_or_else(|| words::none(paint.utf8))),
+            (Tone::Plain, service.failures.to_string()),
+        ]);
+    }
+    or(table, paint, t!("no-services"))
+}
+
+/// `sfha resources`
+pub fn resources(status: &ClusterStatus, paint: Paint) -> String {
+    format!("{}\n{}", vips(status, paint), services(status, paint))
+}
+
+/// `sfha health`
+pub fn health(status: &ClusterStatus, paint: Paint) -> String {
+    let titles = [String::new(), t!("col-check"), t!("col-kind"), t!("col-state"), t!("col-error")];
+    let mut table = Table::titled(&titles);
+    for check in &status.health {
+        let (tone, state) = words::health(check.healthy);
+        table.row(vec![
+            mark(tone, paint),
+            (Tone::Plain, check.name.clone()),
+            (Tone::Plain, check.kind.clone()),
+            (tone, state),
+            (Tone::Plain, check.last_error.clone().unwrap_or_default()),
+        ]);
+    }
+    or(table, paint, t!("no-health"))
+}
+
+/// `sfha mesh status`
+pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
+    let (tone, up) = if mesh.up { (Tone::Good, t!("mesh-up")) } else { (Tone::Bad, t!("mesh-down")) };
+    let mut facts = Table::bare();
+    let mut fact = |name: String, value: String| facts.row(vec![(Tone::Dim, name), (Tone::Plain, value)]);
+    let about = t!("mesh-about", backend = words::backend(mesh.backend), mtu = mesh.mtu);
+    fact(t!("fact-interface"), format!("{}, {about}", mesh.interface));
+    fact(
+        t!("fact-address"),
+        t!("mesh-address", address = mesh.address.as_str(), port = mesh.port.to_string()),
+    );
+    fact(t!("fact-key"), mesh.public_key.clone());
+    let titles = [
+        String::new(),
+        t!("col-peer"),
+        t!("col-state"),
+        t!("col-handshake"),
+        t!("col-rx"),
+        t!("col-tx"),
+        t!("col-rtt"),
+        t!("col-endpoint"),
+    ];
+    let now = Timestamp::now();
+    let mut table = Table::titled(&titles).right(&[3, 4, 5, 6]);
+    for peer in &mesh.peers {
+        let (tone, state) = words::peer(peer.state);
+        let none = || words::none(paint.utf8);
+        let seconds = peer.latest_handshake.as_deref().and_then(|time| format::seconds_since(time, now));
+        let mut endpoint = peer.endpoint.clone().unwrap_or_else(none);
+        if peer.path != "direct" {
+            endpoint = format!("{endpoint} ({})", words::path(&peer.path));
+        }
+        table.row(vec![
+            mark(tone, paint),
+            (Tone::Plain, peer.name.clone()),
+            (tone, state),
+            (Tone::Plain, seconds.map_or_else(none, format::age)),
+            (Tone::Plain, format::bytes(peer.rx_bytes)),
+            (Tone::Plain, format::bytes(peer.tx_bytes)),
+            (Tone::Plain, peer.rtt_ms.map_or_else(none, format::rtt)),
+            (Tone::Plain, endpoint),
+        ]);
+    }
+    let peers = or(table, paint, t!("no-peers"));
+    format!("{} {}\n{}\n{peers}", paint.mark(tone), paint.bold(&up), facts.render(paint))
+}
+
+/// `sfha mesh tokens`
+pub fn tokens(tokens: &[TokenListed], paint: Paint) -> String {
+    let titles = [
+        String::new(),
+        t!("col-id"),
+        t!("col-state"),
+        t!("col-address"),
+        t!("col-initiator"),
+        t!("col-used-by"),
+        t!("col-expires"),
+    ];
+    let (now, zone) = (Timestamp::now(), TimeZone::system());
+    let mut table = Table::titled(&titles);
+    for token in tokens {
+        let (tone, state) = words::token(&token.state);
+        table.row(vec![
+            mark(tone, paint),
+            (Tone::Plain, token.id.clone()),
+            (tone, state),
+            (Tone::Plain, token.ip.clone()),
+            (Tone::Plain, token.initiator.clone()),
+            (Tone::Plain, token.node.clone().unwrap_or_else(|| words::none(paint.utf8))),
+            (Tone::Plain, format::deadline(&token.expires, now, &zone)),
+        ]);
+    }
+    or(table, paint, t!("no-tokens"))
+}
+
+/// `sfha mesh token`
+pub fn token(token: &TokenMade, paint: Paint) -> String {
+    let expires = format::deadline(&token.expires, Timestamp::now(), &TimeZone::system());
+    let about = t!("token-about", id = token.id.as_str(), ip = token.ip.as_str(), expires = expires);
+    format!("{about}\n\n{}\n\n{}\n", paint.bold(&token.token), t!("token-use"))
+}
+
+/// `sfha init`
+pub fn initialised(done: &Initialised, paint: Paint) -> String {
+    let made = t!("done-init", cluster = done.cluster.as_str(), node = done.node.as_str());
+    let made = format!("{} {made}\n", paint.mark(Tone::Good));
+    match &done.token {
+        Some(token) => format!("{made}\n{}", self::token(token, paint)),
+        None => made,
+    }
+}
+
+/// `sfha join`
+pub fn joined(done: &Joined, paint: Paint) -> String {
+    let text = t!(
+        "done-join",
+        cluster = done.cluster.as_str(),
+        node = done.node.as_str(),
+        id = done.id,
+        ip = done.ip.as_str(),
+        time = format::millis(done.elapsed_ms)
+    );
+    format!("{} {text}\n", paint.mark(Tone::Good))
+}
+
+/// `sfha failover`
+pub fn failover(done: &FailoverDone, paint: Paint) -> String {
+    let time = format::millis(done.elapsed_ms);
+    let to = done.to.as_str();
+    let names = done.moved.join(", ");
+    let text = t!("done-failover", count = done.moved.len(), names = names, to = to, time = time);
+    format!("{} {text}\n", paint.mark(Tone::Good))
+}
+
+fn mark(tone: Tone, paint: Paint) -> (Tone, String) {
+    (tone, words::mark(tone, paint.utf8).to_owned())
+}
+
+fn or(table: Table, paint: Paint, empty: String) -> String {
+    if table.is_empty() { format!("{empty}\n") } else { table.render(paint) }
+}

@@ -1,0 +1,170 @@
+//! One word or two for each state of the protocol, and the mark that goes with it.
+
+use sfha_proto::mesh::{Backend, PeerState};
+use sfha_proto::message::Step;
+use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState, VipStatus};
+
+use crate::t;
+
+/// How good or bad something is: decides mark and colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// Says nothing by itself.
+    Plain,
+    /// Secondary.
+    Dim,
+    /// On its way, or on purpose.
+    Warn,
+    /// Broken.
+    Bad,
+}
+
+/// The sign that repeats what the colour says.
+pub fn mark(tone: Tone, utf8: bool) -> &'static str {
+    match (tone, utf8) {
+        (Tone::Good, true) => "●",
+        (Tone::Good, false) => "*",
+        (Tone::Warn, true) => "○",
+        (Tone::Warn, false) => "o",
+        (Tone::Bad, true) => "✗",
+        (Tone::Bad, false) => "x",
+        (Tone::Plain | Tone::Dim, true) => "·",
+        (Tone::Plain | Tone::Dim, false) => ".",
+    }
+}
+
+/// State of a node.
+pub fn node(node: &NodeStatus) -> (Tone, String) {
+    match node {
+        NodeStatus { online: false, .. } => (Tone::Bad, t!("node-offline")),
+        NodeStatus { daemon: false, .. } => (Tone::Bad, t!("node-no-daemon")),
+        NodeStatus { standby: true, .. } => (Tone::Warn, t!("node-standby")),
+        NodeStatus { .. } => (Tone::Good, t!("node-online")),
+    }
+}
+
+/// What a node is besides: leader, the one that answers.
+pub fn roles(node: &NodeStatus, status: &ClusterStatus) -> String {
+    let mut roles = Vec::new();
+    if node.leader {
+        roles.push(t!("role-leader"));
+    }
+    if node.standby && !(node.online && node.daemon) {
+        roles.push(t!("node-standby"));
+    }
+    if node.name == status.node {
+        roles.push(t!("role-here"));
+    }
+    roles.join(", ")
+}
+
+/// State of a VIP.
+pub fn vip(vip: &VipStatus) -> (Tone, String) {
+    match vip.state {
+        VipState::Active => (Tone::Good, t!("vip-active")),
+        VipState::Acquiring => (Tone::Warn, t!("vip-acquiring")),
+        VipState::Releasing => (Tone::Warn, t!("vip-releasing")),
+        VipState::Waiting => (Tone::Warn, t!("vip-waiting")),
+        VipState::Stopped => (Tone::Bad, t!("vip-stopped")),
+        VipState::Failed => (Tone::Bad, t!("vip-failed")),
+        VipState::Unknown => (Tone::Warn, t!("vip-unknown")),
+    }
+}
+
+/// Where a VIP is, or goes.
+pub fn vip_place(vip: &VipStatus, utf8: bool) -> String {
+    let arrow = if utf8 { "→" } else { ">" };
+    match (&vip.holder, &vip.target) {
+        (Some(from), Some(to)) if from != to => format!("{from} {arrow} {to}"),
+        (Some(at), _) => at.clone(),
+        (None, Some(to)) => format!("{arrow} {to}"),
+        (None, None) => none(utf8),
+    }
+}
+
+/// Nothing, in a column.
+pub fn none(utf8: bool) -> String {
+    if utf8 { "–" } else { "-" }.to_owned()
+}
+
+/// State of a peer.
+pub fn peer(state: PeerState) -> (Tone, String) {
+    match state {
+        PeerState::Connected => (Tone::Good, t!("peer-connected")),
+        PeerState::Stale => (Tone::Bad, t!("peer-stale")),
+        PeerState::Never => (Tone::Bad, t!("peer-never")),
+    }
+}
+
+/// State of a service as the daemon writes it.
+pub fn service(state: &str) -> (Tone, String) {
+    match state {
+        "active" => (Tone::Good, t!("service-active")),
+        "starting" => (Tone::Warn, t!("service-starting")),
+        "stopping" => (Tone::Warn, t!("service-stopping")),
+        "stopped" => (Tone::Bad, t!("service-stopped")),
+        "failed" => (Tone::Bad, t!("service-failed")),
+        _ => (Tone::Warn, t!("service-unknown")),
+    }
+}
+
+/// What a health check says.
+pub fn health(healthy: Option<bool>) -> (Tone, String) {
+    match healthy {
+        Some(true) => (Tone::Good, t!("health-good")),
+        Some(false) => (Tone::Bad, t!("health-bad")),
+        None => (Tone::Plain, t!("health-none")),
+    }
+}
+
+/// State of a token as the daemon writes it.
+pub fn token(state: &str) -> (Tone, String) {
+    match state {
+        "open" => (Tone::Good, t!("token-open")),
+        "redeemed" => (Tone::Dim, t!("token-redeemed")),
+        "expired" => (Tone::Warn, t!("token-expired")),
+        _ => (Tone::Plain, state.to_owned()),
+    }
+}
+
+/// Where the daemon stands with the group.
+pub fn phase(phase: Phase) -> (Tone, String) {
+    match phase {
+        Phase::Unconfigured => (Tone::Warn, t!("phase-unconfigured")),
+        Phase::Disconnected => (Tone::Bad, t!("phase-disconnected")),
+        Phase::Synchronising => (Tone::Warn, t!("phase-synchronising")),
+        Phase::Inquorate => (Tone::Bad, t!("phase-inquorate")),
+        Phase::Operational => (Tone::Good, t!("phase-operational")),
+        Phase::Leaving => (Tone::Warn, t!("phase-leaving")),
+    }
+}
+
+/// Where WireGuard runs.
+pub fn backend(backend: Backend) -> String {
+    match backend {
+        Backend::Kernel => t!("backend-kernel"),
+        Backend::Userspace => t!("backend-userspace"),
+    }
+}
+
+/// How packets reach a peer.
+pub fn path(path: &str) -> String {
+    if path == "direct" { t!("path-direct") } else { t!("path-relay", node = path) }
+}
+
+/// What `init` or `join` is doing.
+pub fn step(step: Step) -> String {
+    match step {
+        Step::Checking => t!("step-checking"),
+        Step::Keys => t!("step-keys"),
+        Step::Interface => t!("step-interface"),
+        Step::Contacting => t!("step-contacting"),
+        Step::Admission => t!("step-admission"),
+        Step::Files => t!("step-files"),
+        Step::Corosync => t!("step-corosync"),
+        Step::Membership => t!("step-membership"),
+        _ => t!("step-other"),
+    }
+}
