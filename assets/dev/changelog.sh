@@ -4,7 +4,7 @@ set -eu
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname -- "$0")/common.sh"
 
-version=$(sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml)
+version=$(package_version)
 awk -v version="$version" '
 	function close_entry() {
 		if (open) printf "\n -- sfha developers <anhost77@users.noreply.github.com>  %s\n\n", date

@@ -24,3 +24,7 @@ target_dir() {
 		printf '%s\n' "$root/target"
 	fi
 }
+
+package_version() {
+	sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml
+}

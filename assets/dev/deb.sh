@@ -31,6 +31,7 @@ cargo build $locked --profile "$profile" -p sfha-daemon -p sfha-wg -p sfha-tui -
 mkdir -p "$gen"
 ./assets/dev/changelog.sh | gzip -9n >"$gen/changelog.Debian.gz.new"
 ./assets/dev/third-party.sh "$gen/THIRD-PARTY.gz"
+./assets/dev/man.sh "$bin/sfha" "$gen/man"
 for shell in bash zsh fish; do
 	"$bin/sfha" completions "$shell" >"$gen/completion.$shell.new"
 	if [ ! -s "$gen/completion.$shell.new" ]; then
@@ -39,7 +40,7 @@ for shell in bash zsh fish; do
 	fi
 done
 # Unchanged files keep their time, for the check below.
-for new in "$gen"/*.new; do
+find "$gen" -name '*.new' | while read -r new; do
 	if cmp -s "$new" "${new%.new}"; then rm "$new"; else mv "$new" "${new%.new}"; fi
 done
 
