@@ -33,11 +33,8 @@ mkdir -p "$gen"
 ./assets/dev/third-party.sh "$gen/THIRD-PARTY.gz"
 ./assets/dev/man.sh "$bin/sfha" "$gen/man"
 for shell in bash zsh fish; do
-	"$bin/sfha" completions "$shell" >"$gen/completion.$shell.new"
-	if [ ! -s "$gen/completion.$shell.new" ]; then
-		[ "$profile" = lab ] || die "'sfha completions $shell' prints nothing"
-		echo "# sfha completions $shell printed nothing" >"$gen/completion.$shell.new"
-	fi
+	"$bin/sfha" --lang fr completions "$shell" >"$gen/completion.$shell.new"
+	[ -s "$gen/completion.$shell.new" ] || die "'sfha completions $shell' prints nothing"
 done
 # Unchanged files keep their time, for the check below.
 find "$gen" -name '*.new' | while read -r new; do
