@@ -60,7 +60,7 @@ phase-leaving = The daemon is stopping and releasing what it holds.
 backend-kernel = kernel
 backend-userspace = userspace
 path-direct = direct
-path-relay = relayed by { $node }
+path-relay = via { $node }
 step-daemon = Starting the daemon
 step-checking = Checking what is needed
 step-keys = Making the keys
@@ -283,9 +283,13 @@ error-not-found = { $kind ->
         [interface] “ip link” lists the interfaces of this node.
        *[other] “sfha status” shows what there is.
     }
-error-already-exists = “{ $name }” is taken{ $by ->
+error-already-exists = { $kind ->
+        [node] A node is called “{ $name }” already
+        [vip] The VIP “{ $name }” exists already
+       *[other] “{ $name }” is taken
+    }{ $by ->
         [none] {""}
-       *[other] {" "}by { $by }
+       *[other] {" "}({ $by })
     }.
     .next = Choose another name or address.
 error-no-candidate = { $name ->

@@ -62,7 +62,7 @@ phase-leaving = Le démon s'arrête et libère ce qu'il tient.
 backend-kernel = noyau
 backend-userspace = espace utilisateur
 path-direct = direct
-path-relay = relayé par { $node }
+path-relay = via { $node }
 step-daemon = Démarrage du démon
 step-checking = Vérification des prérequis
 step-keys = Création des clés
@@ -291,9 +291,13 @@ error-not-found = { $kind ->
         [interface] « ip link » donne les interfaces de ce nœud.
        *[other] « sfha status » montre ce qui existe.
     }
-error-already-exists = « { $name } » est déjà pris{ $by ->
+error-already-exists = { $kind ->
+        [node] Un nœud s'appelle déjà « { $name } »
+        [vip] La VIP « { $name } » existe déjà
+       *[other] « { $name } » est déjà pris
+    }{ $by ->
         [none] {""}
-       *[other] {" "}par { $by }
+       *[other] {" "}({ $by })
     }.
     .next = Choisissez un autre nom ou une autre adresse.
 error-no-candidate = { $name ->

@@ -8,7 +8,7 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed::{I18nAssets, LanguageLoader};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The French catalogue, source and fallback.
 pub const FRENCH: &str = include_str!("../../i18n/fr/sfha_tui.ftl");

@@ -13,6 +13,10 @@ mod paint;
 mod problem;
 mod words;
 
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod fake;
+
 use cli::Parsed;
 use paint::Paint;
 use problem::Problem;

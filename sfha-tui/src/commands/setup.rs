@@ -95,13 +95,15 @@ struct Work<'a, U, I> {
     managed: bool,
     root: bool,
     units: U,
+    steps: Steps,
     interrupted: I,
 }
 
 impl<'a, U: Units, I: Fn() -> Problem> Work<'a, U, I> {
     fn new(global: &'a Global, units: U, interrupted: I) -> Self {
         let managed = global.socket == Path::new(SOCKET_PATH);
-        Self { socket: &global.socket, managed, root: nix::unistd::geteuid().is_root(), units, interrupted }
+        let root = nix::unistd::geteuid().is_root();
+        Self { socket: &global.socket, managed, root, units, steps: Steps::stderr(), interrupted }
     }
 
     async fn run<P: Serialize, T: DeserializeOwned>(
@@ -111,14 +113,13 @@ impl<'a, U: Units, I: Fn() -> Problem> Work<'a, U, I> {
         limit: Duration,
     ) -> Result<T, Problem> {
         let started = Cell::new(false);
-        let steps = Steps::new(Paint::stderr());
         let attempt = async {
-            let mut connection = self.reach(&started, &steps).await?;
+            let mut connection = self.reach(&started).await?;
             let told = |notification: sfha_proto::message::Notification| {
                 if notification.event == "progress"
                     && let Ok(progress) = serde_json::from_value::<Progress>(notification.data)
                 {
-                    steps.begin(progress.step, progress.elapsed_ms);
+                    self.steps.begin(progress.step);
                 }
             };
             connection.call(method, params, limit, told).await
@@ -127,7 +128,7 @@ impl<'a, U: Units, I: Fn() -> Problem> Work<'a, U, I> {
             outcome = attempt => outcome.map_err(Problem::from),
             _ = tokio::signal::ctrl_c() => Err((self.interrupted)()),
         };
-        steps.end(outcome.is_ok());
+        self.steps.end(outcome.is_ok());
         match &outcome {
             Ok(_) if self.managed && !self.units.enable().await => paint::err(&t!("not-enabled")),
             Err(_) if started.get() => self.units.stop().await,
@@ -137,7 +138,7 @@ impl<'a, U: Units, I: Fn() -> Problem> Work<'a, U, I> {
     }
 
     /// Connects; starts the unit first if nobody listens.
-    async fn reach(&self, started: &Cell<bool>, steps: &Steps) -> Result<Connection, ClientError> {
+    async fn reach(&self, started: &Cell<bool>) -> Result<Connection, ClientError> {
         match Connection::open(self.socket).await {
             Err(error) if error.is_no_daemon() && self.managed => {}
             other => return other,
@@ -145,7 +146,7 @@ impl<'a, U: Units, I: Fn() -> Problem> Work<'a, U, I> {
         if !self.root {
             return Err(Failure::new(ErrorCode::NotPermitted).with("user", user()).into());
         }
-        steps.note(&t!("step-daemon"));
+        self.steps.note(&t!("step-daemon"));
         started.set(true);
         self.units.start().await?;
         let deadline = Instant::now() + SOCKET_WAIT;

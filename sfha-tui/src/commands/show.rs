@@ -221,10 +221,10 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
         let (tone, state) = words::peer(peer.state);
         let none = || words::none(paint.utf8);
         let seconds = peer.latest_handshake.as_deref().and_then(|time| format::seconds_since(time, now));
-        let mut endpoint = peer.endpoint.clone().unwrap_or_else(none);
-        if peer.path != "direct" {
-            endpoint = format!("{endpoint} ({})", words::path(&peer.path));
-        }
+        let endpoint = match peer.path.as_str() {
+            "direct" => peer.endpoint.clone().unwrap_or_else(none),
+            relay => words::path(relay),
+        };
         table.row(vec![
             mark(tone, paint),
             (Tone::Plain, peer.name.clone()),

@@ -19,18 +19,23 @@ pub struct Steps {
     paint: Paint,
     /// A line can be rewritten.
     live: bool,
-    begun: Instant,
+    sink: RefCell<Box<dyn Write>>,
     current: RefCell<Option<(String, Instant)>>,
 }
 
 impl Steps {
-    /// Nothing yet.
-    pub fn new(paint: Paint) -> Self {
-        Self { paint, live: io::stderr().is_terminal(), begun: Instant::now(), current: RefCell::new(None) }
+    /// Told on standard error.
+    pub fn stderr() -> Self {
+        Self::new(Paint::stderr(), io::stderr().is_terminal(), Box::new(io::stderr()))
+    }
+
+    /// Told to `sink`.
+    pub fn new(paint: Paint, live: bool, sink: Box<dyn Write>) -> Self {
+        Self { paint, live, sink: RefCell::new(sink), current: RefCell::new(None) }
     }
 
     /// A step of the protocol begins.
-    pub fn begin(&self, step: Step, _elapsed_ms: u64) {
+    pub fn begin(&self, step: Step) {
         self.note(&words::step(step));
     }
 
@@ -65,13 +70,7 @@ impl Steps {
     }
 
     fn write(&self, text: &str) {
-        let mut stderr = io::stderr().lock();
-        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
-    }
-}
-
-impl Drop for Steps {
-    fn drop(&mut self) {
-        tracing::debug!(elapsed = ?self.begun.elapsed(), "over");
+        let mut sink = self.sink.borrow_mut();
+        let _ = sink.write_all(text.as_bytes()).and_then(|()| sink.flush());
     }
 }
