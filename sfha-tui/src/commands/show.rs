@@ -255,6 +255,8 @@ pub fn tokens(tokens: &[TokenListed], paint: Paint) -> String {
     let mut table = Table::titled(&titles);
     for token in tokens {
         let (tone, state) = words::token(&token.state);
+        let at = token.expires.parse::<Timestamp>();
+        let expires = at.map_or_else(|_| token.expires.clone(), |at| format::moment(at, now, &zone));
         table.row(vec![
             mark(tone, paint),
             (Tone::Plain, token.id.clone()),
@@ -262,7 +264,7 @@ pub fn tokens(tokens: &[TokenListed], paint: Paint) -> String {
             (Tone::Plain, token.ip.clone()),
             (Tone::Plain, token.initiator.clone()),
             (Tone::Plain, token.node.clone().unwrap_or_else(|| words::none(paint.utf8))),
-            (Tone::Plain, format::deadline(&token.expires, now, &zone)),
+            (Tone::Plain, expires),
         ]);
     }
     or(table, paint, t!("no-tokens"))
