@@ -1,1 +1,33 @@
-//! To be written.
+//! The sfha daemon: everything that touches the machine. Decisions are in `sfha-core`.
+//!
+//! ```text
+//! main ─▶ daemon (what this node is) ─▶ runtime (a node that has a cluster)
+//!            ▲                             ├─ event_loop: the only place where the core meets the machine
+//!     control_socket (requests)            ├─ mesh: wg-sfha follows the replicated state
+//!            │                             ├─ mesh_api: joiners, and nodes that were away
+//!         init, join                       └─ disk, vips: actuators
+//! ```
+
+pub mod config_file;
+pub mod control_socket;
+pub mod corosync_conf;
+pub mod daemon;
+pub mod disk;
+pub mod endpoints;
+pub mod event_loop;
+pub mod files;
+pub mod init;
+pub mod io;
+pub mod join;
+pub mod log_feed;
+pub mod mesh;
+pub mod mesh_api;
+pub mod mesh_client;
+pub mod mesh_file;
+pub mod paths;
+pub mod recorder;
+pub mod runtime;
+pub mod setup;
+pub mod store;
+pub mod tokens;
+pub mod vips;

@@ -1,2 +1,169 @@
-//! To be written.
-fn main() {}
+//! `sfhad`: the daemon, and what its unit runs after its death.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+use sd_notify::NotifyState;
+use sfha_daemon::control_socket;
+use sfha_daemon::daemon::Daemon;
+use sfha_daemon::io::netlink::Netlink;
+use sfha_daemon::io::systemd::Systemd;
+use sfha_daemon::log_feed::LogFeed;
+use sfha_daemon::paths::Paths;
+use sfha_daemon::recorder::Recorder;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The daemon of sfha. It is started by systemd; operators use `sfha`.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Args {
+    /// Write every event that the core receives to this file, for replay.
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Take every VIP of ours off its interface (the unit's ExecStopPost).
+    Release,
+}
+
+fn main() -> ExitCode {
+    // SAFETY: this is the beginning of `main`: there is one thread.
+    unsafe { sfha_daemon::io::wireguard::forbid_programs() };
+    let args = Args::parse();
+    let logs = LogFeed::default();
+    set_up_logging(logs.clone());
+    let outcome = match args.command {
+        Some(Action::Release) => run(release()),
+        None => run(daemon(args.record, logs)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "sfhad ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    keep_secrets_in()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()
+        .context("no runtime")?;
+    let outcome = runtime.block_on(work);
+    // A blocking call that hangs (a stuck disk) must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    outcome
+}
+
+fn set_up_logging(feed: LogFeed) {
+    let filter = EnvFilter::try_from_env("SFHA_LOG").unwrap_or_else(|_| EnvFilter::new("info,zbus=warn"));
+    let registry = tracing_subscriber::registry().with(filter).with(feed);
+    // Under systemd the journal gets fields; elsewhere people get text.
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    match journal {
+        Some(journal) => registry.with(journal.with_syslog_identifier("sfhad".to_owned())).init(),
+        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init(),
+    }
+}
+
+/// No core dump and no debugger: the memory holds keys (prctl(2), PR_SET_DUMPABLE).
+fn keep_secrets_in() -> anyhow::Result<()> {
+    nix::sys::prctl::set_dumpable(false).context("PR_SET_DUMPABLE")?;
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).context("RLIMIT_CORE")
+}
+
+async fn release() -> anyhow::Result<()> {
+    let (netlink, _) = Netlink::open().await.context("netlink")?;
+    let removed = netlink.vip_remove_all().await.context("removing VIPs")?;
+    info!(removed = removed.len(), "released");
+    Ok(())
+}
+
+async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
+    if !nix::unistd::geteuid().is_root() {
+        bail!("sfhad must run as root");
+    }
+    let paths = Paths::system();
+    std::fs::create_dir_all(paths.run()).context("/run/sfha")?;
+    let _lock = lock(&paths)?;
+    // Whatever an earlier process left behind goes before anything else happens.
+    release().await?;
+    let recorder = record.map(|path| Recorder::create(&path)).transpose().context("recording")?;
+    let listener = control_socket::listen(&paths.socket()).context("control socket")?;
+    let systemd = Systemd::connect().await.context("systemd")?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+
+    let daemon = Daemon::new(paths, systemd);
+    let serving = tokio::spawn(control_socket::serve(listener, std::sync::Arc::clone(&daemon), logs));
+    notify(&[NotifyState::Ready]);
+    let watchdog = tokio::spawn(feed_watchdog());
+    let stopped = async {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => warn!("reloading is not in this version yet"),
+            }
+        }
+    };
+    tokio::pin!(stopped);
+    tokio::select! {
+        () = daemon.start(recorder) => stopped.await,
+        () = &mut stopped => {}
+    }
+    info!("stopping");
+    notify(&[NotifyState::Stopping]);
+    daemon.stop().await;
+    serving.abort();
+    watchdog.abort();
+    Ok(())
+}
+
+fn lock(paths: &Paths) -> anyhow::Result<File> {
+    let path = paths.lock();
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| path.display().to_string())?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!("another sfhad runs already ({} is locked)", path.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "systemd not told");
+    }
+}
+
+/// Tells systemd that the event loop turns (sd_watchdog_enabled(3)). The task runs on the loop's own
+/// thread: when that hangs, so does this.
+async fn feed_watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let mut tick = tokio::time::interval(limit / 3);
+    loop {
+        tick.tick().await;
+        notify(&[NotifyState::Watchdog]);
+    }
+}

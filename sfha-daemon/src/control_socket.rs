@@ -1,0 +1,300 @@
+//! `/run/sfha/sfhad.sock`: requests in; responses and notifications out.
+//!
+//! Every connection has its own tasks: a client that sends rubbish, reads slowly or hangs costs nobody
+//! else anything. Requests of one connection are served side by side, since a join takes seconds.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sfha_proto::codec::{CodecError, LineBuffer, decode, encode};
+use sfha_proto::message::{
+    Greeting, Notification, Outcome, Progress as ProgressNote, Request, Response, method,
+};
+use sfha_proto::{ErrorCode, Failure, MAX_LINE, PROTOCOL};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::daemon::{Daemon, Life};
+use crate::log_feed::LogFeed;
+use crate::setup::Progress;
+
+/// Connections at once.
+const MAX_CONNECTIONS: usize = 64;
+
+/// Requests of one connection at once.
+const MAX_REQUESTS: usize = 16;
+
+/// Shortest time between two status notifications of one connection.
+const STATUS_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest time that a client may leave a line unread before it is cut off.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Makes the socket: 0660, group `sfha` where that group exists.
+///
+/// # Errors
+/// The socket cannot be made.
+pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    // The lock file says that no other daemon lives: a socket that is there is a dead one's.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    if let Ok(Some(group)) = nix::unistd::Group::from_name("sfha") {
+        std::os::unix::fs::chown(path, None, Some(group.gid.as_raw()))?;
+    }
+    Ok(listener)
+}
+
+/// Serves until dropped.
+pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>, logs: LogFeed) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let (daemon, logs) = (Arc::clone(&daemon), logs.clone());
+                tokio::spawn(async move {
+                    converse(stream, daemon, logs).await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, Copy)]
+struct Caller {
+    uid: u32,
+}
+
+impl Caller {
+    /// Everybody who can open the socket may look; root may change.
+    fn check(self, name: &str) -> Result<(), Failure> {
+        let looks = [method::STATUS, method::SUBSCRIBE, method::MESH_STATUS].contains(&name);
+        if looks || self.uid == 0 {
+            return Ok(());
+        }
+        let user = nix::unistd::User::from_uid(self.uid.into()).ok().flatten();
+        let name = user.map_or_else(|| self.uid.to_string(), |user| user.name);
+        Err(Failure::new(ErrorCode::NotPermitted).with("user", name))
+    }
+}
+
+async fn converse(stream: UnixStream, daemon: Arc<Daemon>, logs: LogFeed) {
+    let Ok(credentials) = stream.peer_cred() else { return };
+    let caller = Caller { uid: credentials.uid() };
+    let (reader, writer) = stream.into_split();
+    let (lines, queue) = mpsc::channel(8);
+    let writing = tokio::spawn(write_lines(writer, queue));
+    let session = Session { daemon, caller, lines, logs };
+    session.run(reader).await;
+    writing.abort();
+}
+
+async fn write_lines(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) {
+    while let Some(line) = queue.recv().await {
+        match tokio::time::timeout(WRITE_DEADLINE, writer.write_all(&line)).await {
+            Ok(Ok(())) => {}
+            _ => return,
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Session {
+    daemon: Arc<Daemon>,
+    caller: Caller,
+    lines: mpsc::Sender<Vec<u8>>,
+    logs: LogFeed,
+}
+
+impl Session {
+    async fn run(self, mut reader: OwnedReadHalf) {
+        let greeting = Greeting { sfha: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL };
+        self.send(&greeting).await;
+        let mut buffer = LineBuffer::default();
+        let mut bytes = vec![0; 16 * 1024];
+        let mut serving = JoinSet::new();
+        let slots = Arc::new(Semaphore::new(MAX_REQUESTS));
+        loop {
+            let length = tokio::select! {
+                read = reader.read(&mut bytes) => match read {
+                    Ok(length) if length > 0 => length,
+                    _ => break,
+                },
+                () = self.lines.closed() => break,
+            };
+            buffer.push(&bytes[..length]);
+            while let Some(line) = buffer.next_line() {
+                while serving.try_join_next().is_some() {}
+                match line.and_then(|line| decode_request(&line)) {
+                    Ok(request) => {
+                        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+                        let session = self.clone();
+                        serving.spawn(async move {
+                            session.serve(request).await;
+                            drop(slot);
+                        });
+                    }
+                    Err(error) => self.respond(None, Err(refusal(&error))).await,
+                }
+            }
+        }
+        // A join goes on although its terminal is gone; it is the daemon's work from here on.
+        serving.detach_all();
+    }
+
+    async fn serve(self, request: Request) {
+        let Request { id, method: name, params } = request;
+        if let Err(failure) = self.caller.check(&name) {
+            info!(uid = self.caller.uid, method = name, "not permitted");
+            return self.respond(Some(id), Err(failure)).await;
+        }
+        if name == method::SUBSCRIBE {
+            self.respond(Some(id), Ok(json!({}))).await;
+            return self.stream().await;
+        }
+        debug!(uid = self.caller.uid, method = name, "request");
+        let (steps, mut reports) = mpsc::channel(16);
+        let progress = Progress::new(steps);
+        let daemon = Arc::clone(&self.daemon);
+        let mut work = std::pin::pin!(daemon.serve(&name, params, progress));
+        let mut seq = 0;
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                Some((step, elapsed_ms)) = reports.recv() => {
+                    seq += 1;
+                    self.notify("progress", seq, &ProgressNote { id, step, elapsed_ms }).await;
+                }
+                outcome = &mut work => break outcome,
+            }
+        };
+        self.respond(Some(id), outcome).await;
+    }
+
+    /// A whole status at once and whenever it changes; the newest when the client is slow. Log lines
+    /// in between.
+    async fn stream(self) {
+        let mut life = self.daemon.watch_life();
+        let mut logs = self.logs.subscribe();
+        let mut seq = 0;
+        loop {
+            life.borrow_and_update();
+            let mut sources = Sources::of(&self.daemon.life());
+            loop {
+                seq += 1;
+                if !self.notify("status", seq, &self.daemon.any_status()).await {
+                    return;
+                }
+                tokio::time::sleep(STATUS_PAUSE).await;
+                loop {
+                    tokio::select! {
+                        () = sources.changed() => break,
+                        _ = life.changed() => break,
+                        line = logs.recv() => if let Ok(line) = line {
+                            seq += 1;
+                            if !self.notify("log", seq, &line).await {
+                                return;
+                            }
+                        },
+                        () = self.lines.closed() => return,
+                    }
+                }
+                if life.has_changed().unwrap_or(true) {
+                    break;
+                }
+            }
+        }
+    }
+
+    async fn notify(&self, event: &str, seq: u64, data: &impl serde::Serialize) -> bool {
+        let data = serde_json::to_value(data).unwrap_or(Value::Null);
+        self.send(&Notification { event: event.to_owned(), seq, data }).await
+    }
+
+    async fn respond(&self, id: Option<u64>, outcome: Result<Value, Failure>) {
+        let outcome = match outcome {
+            Ok(value) => Outcome::Result(value),
+            Err(failure) => Outcome::Error(failure),
+        };
+        self.send(&Response { id, outcome }).await;
+    }
+
+    async fn send(&self, message: &impl serde::Serialize) -> bool {
+        match encode(message) {
+            Ok(line) => self.lines.send(line).await.is_ok(),
+            Err(error) => {
+                warn!(%error, "message not sent");
+                true
+            }
+        }
+    }
+}
+
+/// What a stream follows.
+struct Sources {
+    status: Option<tokio::sync::watch::Receiver<Arc<sfha_proto::status::ClusterStatus>>>,
+    mesh: Option<tokio::sync::watch::Receiver<Arc<sfha_proto::mesh::MeshStatus>>>,
+}
+
+impl Sources {
+    fn of(life: &Life) -> Self {
+        let Life::Running(runtime) = life else { return Self { status: None, mesh: None } };
+        let mut status = runtime.core.watch_status();
+        status.borrow_and_update();
+        let mesh = runtime.mesh.as_ref().map(|mesh| {
+            let mut mesh = mesh.watch();
+            mesh.borrow_and_update();
+            mesh
+        });
+        Self { status: Some(status), mesh }
+    }
+
+    async fn changed(&mut self) {
+        async fn of<T>(source: &mut Option<tokio::sync::watch::Receiver<T>>) {
+            match source {
+                Some(receiver) => {
+                    if receiver.changed().await.is_err() {
+                        *source = None;
+                        std::future::pending::<()>().await;
+                    }
+                }
+                None => std::future::pending().await,
+            }
+        }
+        tokio::select! {
+            () = of(&mut self.status) => {}
+            () = of(&mut self.mesh) => {}
+        }
+    }
+}
+
+fn decode_request(line: &[u8]) -> Result<Request, CodecError> {
+    decode(line)
+}
+
+fn refusal(error: &CodecError) -> Failure {
+    match error {
+        CodecError::TooLong => Failure::new(ErrorCode::TooLong).with("limit", MAX_LINE),
+        CodecError::Malformed(_) => ErrorCode::Malformed.into(),
+    }
+}

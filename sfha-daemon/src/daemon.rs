@@ -1,0 +1,286 @@
+//! The life of the daemon: without a cluster, with one, or with files that do not read; and what each
+//! request does.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use ipnet::IpNet;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sfha_core::command::invalid;
+use sfha_core::{Command, NodeId};
+use sfha_proto::message::{
+    FailoverDone, FailoverParams, InitParams, JoinParams, MaintenanceParams, NameParams, NodeParams,
+    TokenParams, VipAddParams, method,
+};
+use sfha_proto::status::{ClusterStatus, FencingSummary, MeshSummary, Phase, QuorumStatus};
+use sfha_proto::{ErrorCode, Failure};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{error, info};
+
+use crate::init::init;
+use crate::io::systemd::Systemd;
+use crate::join::join;
+use crate::paths::Paths;
+use crate::recorder::Recorder;
+use crate::runtime::Runtime;
+use crate::setup::Progress;
+use crate::store::Node;
+use crate::tokens;
+
+/// What the daemon is at the moment.
+#[derive(Clone)]
+pub enum Life {
+    /// No cluster on this node.
+    Unconfigured,
+    /// `init` or `join` is at work.
+    SettingUp,
+    /// The files of this node do not read, or something could not be brought up.
+    Broken(Failure),
+    /// A cluster.
+    Running(Arc<Runtime>),
+}
+
+/// The daemon.
+pub struct Daemon {
+    paths: Paths,
+    systemd: Systemd,
+    life: Mutex<Life>,
+    /// Counts the changes of life, so that streams know that there is another source.
+    changes: watch::Sender<u64>,
+}
+
+impl Daemon {
+    /// Without a cluster so far.
+    #[must_use]
+    pub fn new(paths: Paths, systemd: Systemd) -> Arc<Self> {
+        let (changes, _) = watch::channel(0);
+        Arc::new(Self { paths, systemd, life: Mutex::new(Life::Unconfigured), changes })
+    }
+
+    /// Brings up what the disk tells. A file that does not read leaves a daemon that says so.
+    pub async fn start(&self, recorder: Option<Recorder>) {
+        let life = match Node::load(&self.paths) {
+            Ok(None) => {
+                info!("no cluster on this node yet");
+                Life::Unconfigured
+            }
+            Ok(Some(node)) => match Runtime::start(node, self.systemd.clone(), recorder).await {
+                Ok(runtime) => Life::Running(Arc::new(runtime)),
+                Err(failure) => Life::Broken(failure),
+            },
+            Err(failure) => Life::Broken(failure),
+        };
+        if let Life::Broken(failure) = &life {
+            error!(%failure, "this node cannot take part");
+        }
+        self.set_life(life);
+    }
+
+    /// Lets everything go.
+    pub async fn stop(&self) {
+        let life = std::mem::replace(&mut *self.lock(), Life::Unconfigured);
+        if let Life::Running(runtime) = life {
+            runtime.core.shut_down().await;
+            let deadline = Instant::now() + std::time::Duration::from_secs(4);
+            while !runtime.has_ended() && Instant::now() < deadline {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// What the daemon is now.
+    #[must_use]
+    pub fn life(&self) -> Life {
+        self.lock().clone()
+    }
+
+    fn set_life(&self, life: Life) {
+        *self.lock() = life;
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Changes of life, to be watched.
+    #[must_use]
+    pub fn watch_life(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn running(&self) -> Result<Arc<Runtime>, Failure> {
+        match self.life() {
+            Life::Running(runtime) => Ok(runtime),
+            Life::Broken(failure) => Err(failure),
+            Life::Unconfigured | Life::SettingUp => Err(ErrorCode::NotConfigured.into()),
+        }
+    }
+
+    /// Serves one request (all but `subscribe`).
+    ///
+    /// # Errors
+    /// Why it was refused, or failed.
+    pub async fn serve(&self, name: &str, params: Value, progress: Progress) -> Result<Value, Failure> {
+        match name {
+            method::STATUS => encode(&self.running()?.status()),
+            method::INIT => {
+                let params: InitParams = decode(params)?;
+                self.set_up(async || {
+                    let (runtime, done) = init(params, &self.paths, &self.systemd, &progress).await?;
+                    Ok((runtime, encode(&done)?))
+                })
+                .await
+            }
+            method::JOIN => {
+                let params: JoinParams = decode(params)?;
+                self.set_up(async || {
+                    let (runtime, done) = join(params, &self.paths, &self.systemd, &progress).await?;
+                    Ok((runtime, encode(&done)?))
+                })
+                .await
+            }
+            _ => serve_cluster(&*self.running()?, name, params).await,
+        }
+    }
+
+    async fn set_up(
+        &self,
+        work: impl AsyncFnOnce() -> Result<(Runtime, Value), Failure>,
+    ) -> Result<Value, Failure> {
+        {
+            let mut life = self.lock();
+            match &*life {
+                Life::Unconfigured => *life = Life::SettingUp,
+                Life::SettingUp => return Err(ErrorCode::AlreadyConfigured.into()),
+                Life::Broken(failure) => return Err(failure.clone()),
+                Life::Running(runtime) => {
+                    return Err(Failure::new(ErrorCode::AlreadyConfigured)
+                        .with("cluster", runtime.core.state().cluster.clone())
+                        .with("node", runtime.node.config.node.name.clone()));
+                }
+            }
+        }
+        match work().await {
+            Ok((runtime, value)) => {
+                self.set_life(Life::Running(Arc::new(runtime)));
+                Ok(value)
+            }
+            Err(failure) => {
+                self.set_life(Life::Unconfigured);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The status that streams show, whatever the daemon is.
+    #[must_use]
+    pub fn any_status(&self) -> ClusterStatus {
+        match self.life() {
+            Life::Running(runtime) => {
+                let mut status = runtime.status();
+                status.mesh_detail = runtime.mesh.as_ref().map(|mesh| (*mesh.view()).clone());
+                status
+            }
+            Life::Unconfigured | Life::SettingUp => blank(Phase::Unconfigured),
+            Life::Broken(_) => blank(Phase::Disconnected),
+        }
+    }
+}
+
+fn blank(phase: Phase) -> ClusterStatus {
+    ClusterStatus {
+        schema: sfha_proto::SCHEMA,
+        cluster: String::new(),
+        node: String::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        maintenance: false,
+        quorum: QuorumStatus { quorate: false, votes: None, expected: None, needed: None },
+        leader: None,
+        nodes: Vec::new(),
+        vips: Vec::new(),
+        services: Vec::new(),
+        health: Vec::new(),
+        mesh: MeshSummary { enabled: false, peers: 0, connected: 0 },
+        fencing: FencingSummary { enabled: false, provider: None, pending: Vec::new() },
+        phase,
+        detection: None,
+        state: None,
+        mesh_detail: None,
+    }
+}
+
+async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<Value, Failure> {
+    let core = &runtime.core;
+    match name {
+        method::MESH_STATUS => match &runtime.mesh {
+            Some(mesh) => encode(&*mesh.view()),
+            None => Err(Failure::new(ErrorCode::NotFound).with("kind", "mesh").with("name", "mesh")),
+        },
+        method::MESH_TOKEN => encode(&tokens::make(runtime, &decode::<TokenParams>(params)?).await?),
+        method::MESH_TOKENS => encode(&tokens::list(runtime)),
+        method::MESH_REVOKE => {
+            let NameParams { name } = decode(params)?;
+            core.propose(Command::RevokeInvite { id: name }).await.map(|()| json!({}))
+        }
+        method::VIP_ADD => {
+            let params: VipAddParams = decode(params)?;
+            let address = parse_vip(&params.address)?;
+            let add = Command::AddVip { name: params.name, address, interface: params.interface };
+            core.propose(add).await.map(|()| json!({}))
+        }
+        method::VIP_REMOVE => {
+            let NameParams { name } = decode(params)?;
+            core.propose(Command::RemoveVip { name }).await.map(|()| json!({}))
+        }
+        method::STANDBY | method::UNSTANDBY => {
+            let NodeParams { node } = decode(params)?;
+            let node = find_node(runtime, node.as_deref())?;
+            let standby = name == method::STANDBY;
+            core.propose(Command::SetStandby { node, standby }).await.map(|()| json!({}))
+        }
+        method::MAINTENANCE => {
+            let MaintenanceParams { on } = decode(params)?;
+            core.propose(Command::SetMaintenance { on }).await.map(|()| json!({}))
+        }
+        method::FAILOVER => {
+            let FailoverParams { to } = decode(params)?;
+            let to = to.map(|to| find_node(runtime, Some(&to))).transpose()?;
+            let started = Instant::now();
+            let (moved, to) = core.move_vips(to).await?;
+            let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            encode(&FailoverDone { schema: sfha_proto::SCHEMA, moved, to, elapsed_ms })
+        }
+        other => Err(Failure::new(ErrorCode::UnknownMethod).with("method", other)),
+    }
+}
+
+fn find_node(runtime: &Runtime, name: Option<&str>) -> Result<NodeId, Failure> {
+    match name {
+        None => Ok(runtime.node.me),
+        Some(name) => runtime
+            .core
+            .state()
+            .node_id(name)
+            .ok_or_else(|| Failure::new(ErrorCode::NotFound).with("kind", "node").with("name", name)),
+    }
+}
+
+/// `ADDRESS/PREFIX`, or an address alone, which is its own network.
+fn parse_vip(text: &str) -> Result<IpNet, Failure> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| invalid("address", text, "cidr"))
+}
+
+fn decode<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
+    let params = if params.is_null() { json!({}) } else { params };
+    serde_json::from_value(params).map_err(|error| invalid("params", "", &error.to_string()))
+}
+
+fn encode<T: Serialize>(value: &T) -> Result<Value, Failure> {
+    serde_json::to_value(value).map_err(|error| crate::mesh::internal("encode", &error))
+}

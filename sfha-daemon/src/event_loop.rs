@@ -1,0 +1,345 @@
+//! The only place where the core and the machine meet: wait, record and feed one event, drain the
+//! actions, publish what changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sfha_core::action::Answered;
+use sfha_core::cluster::Ring;
+use sfha_core::{
+    Action, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId, Time,
+};
+use sfha_proto::status::ClusterStatus;
+use sfha_proto::{ErrorCode, Failure};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use crate::disk::Disk;
+use crate::io::corosync::{Corosync, CorosyncEvent, LeaveReason as CpgReason, Member as CpgMember};
+use crate::recorder::Recorder;
+use crate::vips::{Finished, RENEWAL, Vips};
+
+/// Deadline for leaving the group.
+const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
+
+type Reply = oneshot::Sender<Result<Answered, Failure>>;
+
+enum Call {
+    Propose(Command, Reply),
+    Move(Option<NodeId>, Reply),
+    Shutdown,
+}
+
+/// The way to the core for everybody else.
+#[derive(Clone)]
+pub struct CoreHandle {
+    calls: mpsc::Sender<Call>,
+    state: watch::Receiver<Arc<ClusterState>>,
+    status: watch::Receiver<Arc<ClusterStatus>>,
+    coordinator: watch::Receiver<bool>,
+}
+
+impl CoreHandle {
+    /// Has a command applied; returns when every member has it on disk.
+    ///
+    /// # Errors
+    /// Why it was refused, or that it took too long.
+    pub async fn propose(&self, command: Command) -> Result<(), Failure> {
+        self.ask(|reply| Call::Propose(command, reply)).await.map(|_| ())
+    }
+
+    /// Moves VIPs; returns when they are active where they were to go.
+    ///
+    /// # Errors
+    /// Why it was refused, or that it took too long.
+    pub async fn move_vips(&self, to: Option<NodeId>) -> Result<(Vec<String>, String), Failure> {
+        match self.ask(|reply| Call::Move(to, reply)).await? {
+            Answered::Moved { vips, to } => Ok((vips, to)),
+            Answered::Applied(_) => Err(ErrorCode::Internal.into()),
+        }
+    }
+
+    async fn ask(&self, call: impl FnOnce(Reply) -> Call) -> Result<Answered, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.calls.send(call(reply)).await.map_err(|_| Failure::new(ErrorCode::NoDaemon))?;
+        answer.await.map_err(|_| Failure::new(ErrorCode::NoDaemon))?
+    }
+
+    /// Has this node let everything go and leave the group.
+    pub async fn shut_down(&self) {
+        // A loop that is gone has nothing left to let go.
+        let _ = self.calls.send(Call::Shutdown).await;
+    }
+
+    /// The replicated state as this node has it now.
+    #[must_use]
+    pub fn state(&self) -> Arc<ClusterState> {
+        self.state.borrow().clone()
+    }
+
+    /// The replicated state, to be watched.
+    #[must_use]
+    pub fn watch_state(&self) -> watch::Receiver<Arc<ClusterState>> {
+        self.state.clone()
+    }
+
+    /// The status, to be watched.
+    #[must_use]
+    pub fn watch_status(&self) -> watch::Receiver<Arc<ClusterStatus>> {
+        self.status.clone()
+    }
+
+    /// Whether this node does what one node must do for all.
+    #[must_use]
+    pub fn is_coordinator(&self) -> bool {
+        *self.coordinator.borrow()
+    }
+}
+
+/// The loop.
+pub struct EventLoop {
+    core: Cluster,
+    started: Instant,
+    corosync: Arc<Corosync>,
+    from_corosync: mpsc::UnboundedReceiver<CorosyncEvent>,
+    calls: mpsc::Receiver<Call>,
+    finished: mpsc::UnboundedReceiver<Finished>,
+    disk: Disk,
+    vips: Vips,
+    recorder: Option<Recorder>,
+    waiting: BTreeMap<u64, Reply>,
+    next_request: u64,
+    state: watch::Sender<Arc<ClusterState>>,
+    status: watch::Sender<Arc<ClusterStatus>>,
+    coordinator: watch::Sender<bool>,
+    decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
+    left: bool,
+}
+
+/// What the loop is made of.
+pub struct Parts {
+    /// The decisions.
+    pub core: Cluster,
+    /// The group.
+    pub corosync: Arc<Corosync>,
+    /// What it tells.
+    pub from_corosync: mpsc::UnboundedReceiver<CorosyncEvent>,
+    /// Outcomes of actions.
+    pub finished: mpsc::UnboundedReceiver<Finished>,
+    /// Writes the state.
+    pub disk: Disk,
+    /// Keeps VIPs.
+    pub vips: Vips,
+    /// Writes down every event.
+    pub recorder: Option<Recorder>,
+    /// Adds to the status what the core does not know.
+    pub decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
+}
+
+impl EventLoop {
+    /// Puts a loop together.
+    #[must_use]
+    pub fn new(parts: Parts) -> (Self, CoreHandle) {
+        let (calls_tx, calls) = mpsc::channel(64);
+        let (state, state_rx) = watch::channel(Arc::new(parts.core.state().clone()));
+        let first = (parts.decorate)(parts.core.status(), parts.core.state());
+        let (status, status_rx) = watch::channel(Arc::new(first));
+        let (coordinator, coordinator_rx) = watch::channel(false);
+        let handle =
+            CoreHandle { calls: calls_tx, state: state_rx, status: status_rx, coordinator: coordinator_rx };
+        let this = Self {
+            core: parts.core,
+            started: Instant::now(),
+            corosync: parts.corosync,
+            from_corosync: parts.from_corosync,
+            calls,
+            finished: parts.finished,
+            disk: parts.disk,
+            vips: parts.vips,
+            recorder: parts.recorder,
+            waiting: BTreeMap::new(),
+            next_request: 0,
+            state,
+            status,
+            coordinator,
+            decorate: parts.decorate,
+            left: false,
+        };
+        (this, handle)
+    }
+
+    /// Runs until the group is left. Cancel-safe only in the sense that a dropped loop stops renewing.
+    pub async fn run(mut self) {
+        let mut renewal = tokio::time::interval(RENEWAL);
+        renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.left {
+            let deadline =
+                self.core.poll_timeout().map(|(at, _)| self.started + Duration::from_micros(at.as_micros()));
+            let event = tokio::select! {
+                biased;
+                Some(event) = self.from_corosync.recv() => translate(event, self.core.me()),
+                Some((id, outcome)) = self.finished.recv() => Some(Event::ActionFinished { id, outcome }),
+                _ = renewal.tick() => {
+                    self.vips.renew();
+                    None
+                }
+                Some(call) = self.calls.recv() => Some(self.called(call)),
+                () = sleep_until(deadline) => Some(Event::Tick),
+            };
+            if let Some(event) = event {
+                self.turn(event);
+            }
+        }
+        self.corosync.leave(LEAVE_DEADLINE).await;
+        info!("left the group");
+    }
+
+    fn now(&self) -> Time {
+        Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn turn(&mut self, event: Event) {
+        let now = self.now();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.record(now, &event);
+        }
+        self.core.handle_event(event, now);
+        while let Some(action) = self.core.poll_action() {
+            self.carry_out(action);
+        }
+        self.publish();
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Multicast(message) => match serde_json::to_vec(&message) {
+                Ok(payload) => {
+                    if let Err(error) = self.corosync.multicast(payload) {
+                        // The loss of the connection comes as an event of its own.
+                        warn!(%error, "message not sent");
+                    }
+                }
+                Err(error) => error!(%error, "message cannot be encoded"),
+            },
+            Action::Persist { id, state } => self.disk.persist(id, state),
+            Action::Acquire { id, name, vip } => self.vips.acquire(id, name, vip),
+            Action::Release { id, name, vip } => self.vips.release(id, name, vip),
+            Action::Announce { name } => self.vips.announce(name),
+            Action::Answer { request, result } => {
+                if let Some(reply) = self.waiting.remove(&request) {
+                    // Whoever asked may have hung up.
+                    let _ = reply.send(result);
+                }
+            }
+            Action::Leave => self.left = true,
+        }
+    }
+
+    fn publish(&self) {
+        if **self.state.borrow() != *self.core.state() {
+            self.state.send_replace(Arc::new(self.core.state().clone()));
+        }
+        let status = (self.decorate)(self.core.status(), self.core.state());
+        self.status.send_if_modified(|old| {
+            if **old == status {
+                return false;
+            }
+            log_changes(old, &status);
+            *old = Arc::new(status);
+            true
+        });
+        let coordinator = self.core.is_coordinator() && self.core.is_operational();
+        self.coordinator.send_if_modified(|old| std::mem::replace(old, coordinator) != coordinator);
+    }
+
+    fn called(&mut self, call: Call) -> Event {
+        let mut remember = |reply: Reply| {
+            self.next_request += 1;
+            self.waiting.insert(self.next_request, reply);
+            self.next_request
+        };
+        match call {
+            Call::Propose(command, reply) => Event::Propose { request: remember(reply), command },
+            Call::Move(to, reply) => Event::Move { request: remember(reply), to },
+            Call::Shutdown => Event::Shutdown,
+        }
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn translate(event: CorosyncEvent, me: NodeId) -> Option<Event> {
+    let member = |member: CpgMember| Member { node: member.node, pid: member.pid };
+    match event {
+        CorosyncEvent::Connected { local } => {
+            info!(node = local.node, "connected to corosync");
+            if local.node != me {
+                error!(corosync = local.node, sfha = me, "corosync runs with another node id");
+            }
+            Some(Event::Connected { member: member(local) })
+        }
+        CorosyncEvent::Disconnected { error, undelivered } => {
+            warn!(error, undelivered, "corosync is gone");
+            Some(Event::Disconnected)
+        }
+        CorosyncEvent::Quorum { quorate, ring, members } => {
+            info!(quorate, ?members, ring = ring.seq, "quorum");
+            let ring = Ring { node: ring.node, seq: ring.seq };
+            Some(Event::Quorum { quorate, ring, members: members.into_iter().collect() })
+        }
+        CorosyncEvent::Votes { expected, total, needed, .. } => {
+            Some(Event::Votes { total, expected, needed })
+        }
+        CorosyncEvent::Membership { members, left, .. } => {
+            info!(?members, ?left, "group");
+            let left = left.into_iter().map(|(gone, why)| (member(gone), reason(why))).collect();
+            Some(Event::Membership { members: members.into_iter().map(member).collect(), left })
+        }
+        CorosyncEvent::Ring { ring, .. } => {
+            Some(Event::Ring { ring: Ring { node: ring.node, seq: ring.seq } })
+        }
+        CorosyncEvent::Message { from, payload } => match serde_json::from_slice::<GroupMessage>(&payload) {
+            Ok(message) => {
+                debug!(from = from.node, ?message, "delivered");
+                Some(Event::Delivered { from: member(from), message })
+            }
+            Err(error) => {
+                // A member with another version of the program: it is not a candidate for us either.
+                warn!(from = from.node, %error, "message not understood");
+                None
+            }
+        },
+    }
+}
+
+fn reason(reason: CpgReason) -> LeaveReason {
+    match reason {
+        CpgReason::Leave => LeaveReason::Leave,
+        CpgReason::NodeDown => LeaveReason::NodeDown,
+        CpgReason::ProcDown => LeaveReason::ProcessDown,
+        CpgReason::NodeUp | CpgReason::ProcUp | CpgReason::Undefined => LeaveReason::Undefined,
+    }
+}
+
+/// One line for each thing an operator would ask about afterwards.
+fn log_changes(old: &ClusterStatus, new: &ClusterStatus) {
+    if old.phase != new.phase {
+        info!(from = ?old.phase, to = ?new.phase, "phase");
+    }
+    if old.leader != new.leader {
+        info!(from = old.leader, to = new.leader, "leader");
+    }
+    for vip in &new.vips {
+        let before = old.vips.iter().find(|other| other.name == vip.name);
+        if before.is_none_or(|before| (before.state, &before.holder) != (vip.state, &vip.holder)) {
+            info!(vip = vip.name, state = ?vip.state, holder = vip.holder, "vip");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The outside world: watchers and actuators.
+
+pub mod announce;
+pub mod corosync;
+pub mod netlink;
+pub mod systemd;
+pub mod wireguard;

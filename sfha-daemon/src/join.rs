@@ -1,0 +1,251 @@
+//! `sfha join TOKEN`: from nothing to a quorate member, in one command.
+//!
+//! The own key pair is made first and stays here. The tunnel is made with the token's one-time key;
+//! through it this node asks to be let in, and hears everything that a member knows. Then it changes to
+//! its own key, writes its files and starts Corosync. Whatever interrupts this, the same token finishes
+//! it: the own key is kept beside the invite's id until the node is a member.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sfha_core::token::Token;
+use sfha_proto::mesh::Joined;
+use sfha_proto::message::{JoinParams, Step};
+use sfha_proto::{ErrorCode, Failure};
+use tokio::time::Instant;
+use tracing::info;
+use zeroize::Zeroizing;
+
+use crate::config_file::ConfigFile;
+use crate::endpoints;
+use crate::files;
+use crate::init::stop_stale_corosync;
+use crate::io::netlink::Netlink;
+use crate::io::systemd::Systemd;
+use crate::io::wireguard::{Peer, PrivateKey};
+use crate::mesh::{self, internal, unix_now};
+use crate::mesh_api::{Admission, JoinRequest};
+use crate::mesh_client;
+use crate::mesh_file::MeshFile;
+use crate::paths::{INTERFACE, Paths};
+use crate::runtime::Runtime;
+use crate::setup::{Progress, Undo, check_corosync, check_mesh, check_numbers, node_name};
+use crate::store::{self, Node};
+
+/// Deadline of the whole when nothing else is said.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest wait for a first answer through the tunnel.
+const CONTACT: Duration = Duration::from_secs(20);
+
+/// The own key of a join that is not over.
+#[derive(Serialize, Deserialize)]
+struct Joining {
+    invite: String,
+    private_key: String,
+}
+
+/// Joins; on failure the node is as it was, but for the own key of a token that may be used again.
+///
+/// # Errors
+/// What is in the way, what was refused, or what failed.
+pub async fn join(
+    params: JoinParams,
+    paths: &Paths,
+    systemd: &Systemd,
+    progress: &Progress,
+) -> Result<(Runtime, Joined), Failure> {
+    progress.step(Step::Checking);
+    let token = Token::decode(&params.token)?;
+    token.check_expiry(unix_now())?;
+    let name = node_name(params.name.as_deref())?;
+    let claims = &token.claims.mesh;
+    check_numbers(claims.port, claims.mtu)?;
+    let endpoint = match &params.endpoint {
+        Some(endpoint) => Some(endpoints::complete(endpoint, claims.port)?),
+        None => None,
+    };
+    check_corosync(paths, params.force)?;
+    let (netlink, _) = Netlink::open().await.map_err(|error| internal("netlink", &error))?;
+    check_mesh(&netlink, claims.network, claims.port).await?;
+    let timeout = params.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
+    let attempt = Attempt { token, name, endpoint, deadline: Instant::now() + timeout };
+    let mut undo = Undo::new(paths);
+    match attempt.carry_out(paths, &netlink, systemd, progress, &mut undo).await {
+        Ok(done) => Ok(done),
+        Err(failure) => {
+            undo.roll_back(&netlink, systemd).await;
+            Err(failure)
+        }
+    }
+}
+
+struct Attempt {
+    token: Token,
+    name: String,
+    endpoint: Option<String>,
+    deadline: Instant,
+}
+
+impl Attempt {
+    async fn carry_out(
+        self,
+        paths: &Paths,
+        netlink: &Netlink,
+        systemd: &Systemd,
+        progress: &Progress,
+        undo: &mut Undo,
+    ) -> Result<(Runtime, Joined), Failure> {
+        progress.step(Step::Keys);
+        let key = own_key(paths, &self.token.claims.invite)?;
+
+        progress.step(Step::Interface);
+        let claims = &self.token.claims;
+        let address = ipnet::IpNet::new(claims.mesh.assigned_ip, claims.mesh.network.prefix_len())
+            .map_err(|_| damaged("mesh"))?;
+        let file =
+            MeshFile::new(INTERFACE, address, claims.mesh.port, claims.mesh.mtu, self.endpoint.clone());
+        undo.will_make_interface();
+        let admission = self.ask(&file, &key, netlink, systemd, progress).await?;
+
+        progress.step(Step::Files);
+        undo.will_write(&Undo::node_files(paths))?;
+        let node = write_files(paths, &self.name, file, key, &admission)?;
+
+        progress.step(Step::Corosync);
+        undo.will_start_corosync();
+        stop_stale_corosync(systemd).await?;
+        let id = node.me;
+        let joined = Joined {
+            schema: sfha_proto::SCHEMA,
+            cluster: node.state.cluster.clone(),
+            node: self.name.clone(),
+            id,
+            ip: self.token.claims.mesh.assigned_ip.to_string(),
+            elapsed_ms: 0,
+        };
+        let runtime = Runtime::start(node, systemd.clone(), None).await?;
+
+        progress.step(Step::Membership);
+        if let Err(failure) = runtime.wait_operational(self.deadline).await {
+            runtime.stop().await;
+            return Err(failure);
+        }
+        files::remove(&paths.joining())?;
+        Ok((runtime, Joined { elapsed_ms: progress.elapsed_ms(), ..joined }))
+    }
+
+    /// Makes the tunnel and asks to be let in. An earlier attempt may have been cut off after the
+    /// cluster had changed to the own key: that one is tried when the invite key gets no answer.
+    async fn ask(
+        &self,
+        file: &MeshFile,
+        key: &PrivateKey,
+        netlink: &Netlink,
+        systemd: &Systemd,
+        progress: &Progress,
+    ) -> Result<Admission, Failure> {
+        let claims = &self.token.claims;
+        let invite_key: PrivateKey =
+            self.token.invite_key.reveal().parse().map_err(|_| damaged("inviteKey"))?;
+        let endpoint = mesh::lookup(&claims.initiator.endpoint).await.ok_or_else(|| self.unreachable(0))?;
+        let initiator = Peer {
+            public_key: claims.initiator.public_key.parse().map_err(|_| damaged("publicKey"))?,
+            endpoint: Some(endpoint),
+            allowed_ips: vec![sfha_core::mesh::host(claims.initiator.ip)],
+            keepalive: Some(sfha_core::mesh::KEEPALIVE_S),
+        };
+        let contact = (Instant::now() + CONTACT).min(self.deadline);
+        let half = Instant::now() + (contact - Instant::now()) / 2;
+        let mut stream = None;
+        for (number, (tunnel_key, until)) in [(&invite_key, half), (key, contact)].into_iter().enumerate() {
+            let device = mesh::bring_up(file, tunnel_key, netlink, systemd).await?;
+            device
+                .sync_peers(std::slice::from_ref(&initiator))
+                .await
+                .map_err(|error| mesh::failure(&error))?;
+            if number == 0 {
+                progress.step(Step::Contacting);
+            }
+            if let Ok(connected) = mesh_client::connect(claims.initiator.ip, until).await {
+                stream = Some(connected);
+                break;
+            }
+        }
+        let stream = stream.ok_or_else(|| self.unreachable(CONTACT.as_secs()))?;
+        progress.step(Step::Admission);
+        let request = JoinRequest {
+            claims: claims.clone(),
+            signature: self.token.signature.clone(),
+            public_key: key.public().to_string(),
+            name: self.name.clone(),
+            endpoint: self.endpoint.clone(),
+        };
+        let admission = mesh_client::join(stream, &request, self.deadline).await?;
+        info!(node = admission.node, "admitted");
+        Ok(admission)
+    }
+
+    fn unreachable(&self, seconds: u64) -> Failure {
+        Failure::new(ErrorCode::Unreachable)
+            .with("endpoint", self.token.claims.initiator.endpoint.clone())
+            .with("name", self.token.claims.initiator.name.clone())
+            .with("seconds", seconds)
+    }
+}
+
+fn damaged(field: &str) -> Failure {
+    Failure::new(ErrorCode::TokenDamaged).with("reason", "field").with("field", field)
+}
+
+/// The own key: the one of an earlier attempt with this token, or a new one.
+fn own_key(paths: &Paths, invite: &str) -> Result<PrivateKey, Failure> {
+    let path = paths.joining();
+    if let Some(bytes) = files::read_secret(&path)?
+        && let Ok(joining) = serde_json::from_slice::<Joining>(&bytes)
+        && joining.invite == invite
+        && let Ok(key) = joining.private_key.parse()
+    {
+        info!(invite, "an earlier attempt with this token goes on");
+        return Ok(key);
+    }
+    let key = PrivateKey::generate().map_err(|error| internal("getrandom", &error))?;
+    let joining = Joining { invite: invite.to_owned(), private_key: key.to_base64().to_string() };
+    let text = Zeroizing::new(serde_json::to_vec(&joining).map_err(|error| internal("joining", &error))?);
+    files::write_atomic(&path, &text, 0o600)?;
+    Ok(key)
+}
+
+/// Writes what a member has; `config.yml` last, since it makes this node one.
+fn write_files(
+    paths: &Paths,
+    name: &str,
+    mut file: MeshFile,
+    key: PrivateKey,
+    admission: &Admission,
+) -> Result<Node, Failure> {
+    let decode =
+        |text: &str| STANDARD.decode(text).map(Zeroizing::new).map_err(|error| internal("admission", &error));
+    let secret = decode(&admission.secret)?;
+    let corosync_key = decode(&admission.corosync_key)?;
+    if file.endpoint.is_none() {
+        file.endpoint = admission.state.nodes.get(&admission.node).and_then(|node| node.endpoint.clone());
+    }
+    store::save_secret(paths, &secret)?;
+    files::write_atomic(&paths.corosync_authkey(), &corosync_key, 0o400)?;
+    store::save_keys(paths, &key)?;
+    file.save(paths)?;
+    store::persist(paths, &admission.state, admission.node)?;
+    let config = ConfigFile::new(&admission.state.cluster, name, true);
+    config.save(paths)?;
+    Ok(Node {
+        paths: paths.clone(),
+        me: admission.node,
+        config,
+        mesh: Some((file, key)),
+        secret,
+        state: admission.state.clone(),
+    })
+}

@@ -1,0 +1,315 @@
+//! Keeps `wg-sfha` as the replicated state wants it, and observes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sfha_core::mesh::{WantedPeer, wanted_peers};
+use sfha_core::{ClusterState, NodeId};
+use sfha_proto::mesh::{Backend, MeshStatus, PeerState, PeerStatus};
+use sfha_proto::{ErrorCode, Failure};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
+
+use crate::io::netlink::Netlink;
+use crate::io::systemd::{Systemd, WG_DEVICE};
+use crate::io::wireguard::{self, Device, DeviceStatus, Peer, PrivateKey, WireguardError};
+use crate::mesh_file::MeshFile;
+use crate::paths::INTERFACE;
+
+/// Time between two observations.
+const OBSERVATION: Duration = Duration::from_secs(1);
+
+/// The same while a joiner is about to change from the invite key to its own.
+const JOIN_OBSERVATION: Duration = Duration::from_millis(50);
+
+/// Age from which a handshake is no longer fresh: Reject-After-Time of the WireGuard paper, § 6.1.
+const FRESH: Duration = Duration::from_secs(180);
+
+/// Seconds since 1970.
+#[must_use]
+pub fn unix_now() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// Brings the interface up with this node's own key and address.
+///
+/// # Errors
+/// `no-wireguard`, `foreign-interface`, `port-busy`, `internal`.
+pub async fn bring_up(
+    file: &MeshFile,
+    key: &PrivateKey,
+    netlink: &Netlink,
+    systemd: &Systemd,
+) -> Result<Device, Failure> {
+    let mtu = u16::try_from(file.mtu).unwrap_or(u16::MAX);
+    let device = Device::ensure(INTERFACE, mtu, async |_, _| systemd.start(WG_DEVICE).await)
+        .await
+        .map_err(|error| failure(&error))?;
+    device.set_private_key(key, file.port).await.map_err(|error| failure(&error))?;
+    netlink.ensure_address(INTERFACE, file.address).await.map_err(|error| internal("address", &error))?;
+    netlink.link_up(INTERFACE, Some(file.mtu)).await.map_err(|error| internal("link", &error))?;
+    Ok(device)
+}
+
+/// Takes the interface down, whichever backend it has.
+pub async fn take_down(netlink: &Netlink, systemd: &Systemd) {
+    if systemd.active_state(WG_DEVICE).await.is_ok_and(|state| state == "active" || state == "activating") {
+        if let Err(error) = systemd.stop(WG_DEVICE).await {
+            warn!(error = describe(&error), "cannot stop the userspace device");
+        }
+    } else if let Err(error) = netlink.link_delete(INTERFACE).await {
+        debug!(%error, "no interface to delete");
+    }
+}
+
+/// An error with its causes, for the log and for `details.cause`.
+pub fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// `internal`, with what was being done.
+pub fn internal(what: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::new(ErrorCode::Internal).with("what", what).with("cause", describe(error))
+}
+
+/// A WireGuard error as a code.
+pub fn failure(error: &WireguardError) -> Failure {
+    match error {
+        WireguardError::PortBusy(port) => Failure::new(ErrorCode::PortBusy).with("port", *port),
+        WireguardError::ForeignInterface { interface, .. } => {
+            Failure::new(ErrorCode::ForeignInterface).with("interface", interface.clone())
+        }
+        WireguardError::Unsupported { .. } | WireguardError::NotListening { .. } => {
+            Failure::new(ErrorCode::NoWireguard).with("cause", describe(error))
+        }
+        _ => internal("wireguard", error),
+    }
+}
+
+/// Turns wanted peers into configured ones: names become addresses.
+pub async fn resolve(wanted: &[WantedPeer]) -> Vec<Peer> {
+    let mut peers = Vec::with_capacity(wanted.len());
+    for peer in wanted {
+        let Ok(public_key) = peer.public_key.parse() else {
+            warn!(key = peer.public_key, "not a WireGuard key");
+            continue;
+        };
+        let endpoint = match &peer.endpoint {
+            Some(name) => lookup(name).await,
+            None => None,
+        };
+        peers.push(Peer {
+            public_key,
+            endpoint,
+            allowed_ips: peer.allowed_ips.clone(),
+            keepalive: peer.keepalive,
+        });
+    }
+    peers
+}
+
+/// `HOST:PORT` as an address; asks DNS, for at most two seconds, where it is a name.
+pub async fn lookup(endpoint: &str) -> Option<SocketAddr> {
+    if let Ok(address) = endpoint.parse() {
+        return Some(address);
+    }
+    let found = tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host(endpoint)).await;
+    match found {
+        Ok(Ok(mut addresses)) => addresses.next(),
+        Ok(Err(error)) => {
+            warn!(endpoint, %error, "endpoint does not resolve");
+            None
+        }
+        Err(_) => {
+            warn!(endpoint, "endpoint does not resolve in time");
+            None
+        }
+    }
+}
+
+/// The way to the mesh for everybody else.
+#[derive(Clone)]
+pub struct MeshHandle {
+    device: Arc<Device>,
+    view: watch::Receiver<Arc<MeshStatus>>,
+}
+
+impl MeshHandle {
+    /// What was observed last.
+    #[must_use]
+    pub fn view(&self) -> Arc<MeshStatus> {
+        self.view.borrow().clone()
+    }
+
+    /// The same, to be watched.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<MeshStatus>> {
+        self.view.clone()
+    }
+
+    /// Where a peer's packets come from, as WireGuard sees it now.
+    pub async fn endpoint_of(&self, public_key: &str) -> Option<SocketAddr> {
+        let status = self.device.status().await.ok()?;
+        status.peers.into_iter().find(|peer| peer.public_key.to_string() == public_key)?.endpoint
+    }
+}
+
+/// The task.
+pub struct MeshTask {
+    device: Arc<Device>,
+    file: MeshFile,
+    key: PrivateKey,
+    me: NodeId,
+    netlink: Netlink,
+    systemd: Systemd,
+    state: watch::Receiver<Arc<ClusterState>>,
+    view: watch::Sender<Arc<MeshStatus>>,
+    wanted: Option<Vec<WantedPeer>>,
+}
+
+impl MeshTask {
+    /// Starts it. It ends when the event loop does.
+    #[must_use]
+    pub fn start(
+        device: Device,
+        file: MeshFile,
+        key: PrivateKey,
+        me: NodeId,
+        netlink: Netlink,
+        systemd: Systemd,
+        state: watch::Receiver<Arc<ClusterState>>,
+    ) -> MeshHandle {
+        let device = Arc::new(device);
+        let (view, watcher) = watch::channel(Arc::new(empty_view(&file, &key, &device)));
+        let handle = MeshHandle { device: Arc::clone(&device), view: watcher };
+        let task = Self { device, file, key, me, netlink, systemd, state, view, wanted: None };
+        tokio::spawn(task.run());
+        handle
+    }
+
+    async fn run(mut self) {
+        loop {
+            let state = self.state.borrow_and_update().clone();
+            match self.device.status().await {
+                Ok(status) if status.public_key == Some(self.key.public()) => {
+                    self.follow(&state, &status).await
+                }
+                Ok(_) => self.bring_back("the device lost its key").await,
+                Err(error) => self.bring_back(&describe(&error)).await,
+            }
+            let pause = if awaits_switch(&state, self.me) { JOIN_OBSERVATION } else { OBSERVATION };
+            tokio::select! {
+                changed = self.state.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn follow(&mut self, state: &ClusterState, status: &DeviceStatus) {
+        let shaken: BTreeSet<String> = status
+            .peers
+            .iter()
+            .filter(|peer| peer.latest_handshake.is_some())
+            .map(|peer| peer.public_key.to_string())
+            .collect();
+        let wanted = wanted_peers(state, self.me, &shaken, unix_now());
+        if self.wanted.as_ref() != Some(&wanted) {
+            let peers = resolve(&wanted).await;
+            match self.device.sync_peers(&peers).await {
+                Ok(changes) => {
+                    info!(peers = peers.len(), ?changes, "mesh follows the state");
+                    self.wanted = Some(wanted);
+                }
+                Err(error) => warn!(error = describe(&error), "peers not applied"),
+            }
+        }
+        let view = self.describe_view(state, status);
+        self.view.send_if_modified(|old| {
+            let changed = **old != view;
+            *old = Arc::new(view);
+            changed
+        });
+    }
+
+    /// The device was restarted, or somebody changed it: put everything back.
+    async fn bring_back(&mut self, reason: &str) {
+        warn!(reason, "mesh interface is not as it was; bringing it back");
+        self.wanted = None;
+        match bring_up(&self.file, &self.key, &self.netlink, &self.systemd).await {
+            Ok(_) => info!("mesh interface is back"),
+            Err(failure) => warn!(%failure, "mesh interface cannot be brought back"),
+        }
+    }
+
+    fn describe_view(&self, state: &ClusterState, status: &DeviceStatus) -> MeshStatus {
+        let observed: BTreeMap<String, _> =
+            status.peers.iter().map(|peer| (peer.public_key.to_string(), peer)).collect();
+        let now = SystemTime::now();
+        let mut view = empty_view(&self.file, &self.key, &self.device);
+        view.up = true;
+        for (_, node) in state.nodes.iter().filter(|(id, _)| **id != self.me) {
+            let Some(public_key) = node.public_key.clone() else { continue };
+            let peer = observed.get(&public_key);
+            let shaken = peer.and_then(|peer| peer.latest_handshake);
+            let state = match shaken {
+                None => PeerState::Never,
+                Some(at) if now.duration_since(at).unwrap_or_default() <= FRESH => PeerState::Connected,
+                Some(_) => PeerState::Stale,
+            };
+            let endpoint = peer.and_then(|peer| peer.endpoint).map(|endpoint| endpoint.to_string());
+            view.peers.push(PeerStatus {
+                name: node.name.clone(),
+                ip: node.address.to_string(),
+                public_key,
+                endpoint: endpoint.or_else(|| node.endpoint.clone()),
+                state,
+                path: "direct".to_owned(),
+                latest_handshake: shaken.and_then(rfc3339),
+                rx_bytes: peer.map_or(0, |peer| peer.rx_bytes),
+                tx_bytes: peer.map_or(0, |peer| peer.tx_bytes),
+                rtt_ms: None,
+                keepalive: peer.and_then(|peer| peer.keepalive),
+            });
+        }
+        view.peers.sort_by(|a, b| a.name.cmp(&b.name));
+        view
+    }
+}
+
+fn empty_view(file: &MeshFile, key: &PrivateKey, device: &Device) -> MeshStatus {
+    MeshStatus {
+        schema: sfha_proto::SCHEMA,
+        interface: file.interface.clone(),
+        address: file.address.to_string(),
+        port: file.port,
+        public_key: key.public().to_string(),
+        backend: match device.backend() {
+            wireguard::Backend::Kernel => Backend::Kernel,
+            wireguard::Backend::Userspace => Backend::Userspace,
+        },
+        mtu: file.mtu,
+        peers: Vec::new(),
+        up: false,
+    }
+}
+
+/// A node was let in with an invite of ours and has not shown its own key yet.
+fn awaits_switch(state: &ClusterState, me: NodeId) -> bool {
+    state.invites.values().any(|invite| invite.initiator == me && invite.redeemed.is_some() && !invite.closed)
+}
+
+fn rfc3339(time: SystemTime) -> Option<String> {
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    Some(sfha_core::command::rfc3339(i64::try_from(seconds).ok()?))
+}

@@ -1,0 +1,199 @@
+//! HTTP on the mesh address: how a joiner is let in, and how a node that was away catches up before its
+//! Corosync starts.
+//!
+//! Requests are authenticated by the mesh: WireGuard binds a source address to a peer's key. A join must
+//! come from the address that is reserved for its invite, and only the holder of the invite's key can
+//! send from there.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use sfha_core::token::{Claims, verify};
+use sfha_core::{ClusterState, Command, NodeId};
+use sfha_proto::{ErrorCode, Failure};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+use crate::event_loop::CoreHandle;
+use crate::files;
+use crate::io::corosync::Corosync;
+use crate::mesh::{MeshHandle, describe, internal, unix_now};
+use crate::paths::MESH_API_PORT;
+use crate::store::Node;
+
+/// Largest request, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Longest time for one request.
+const DEADLINE: Duration = Duration::from_secs(25);
+
+/// Requests served at once.
+const MAX_REQUESTS: usize = 16;
+
+/// `POST /v1/join`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct JoinRequest {
+    /// What the token says.
+    pub claims: Claims,
+    /// Its signature.
+    pub signature: String,
+    /// The joiner's own public key, base64.
+    pub public_key: String,
+    /// Its name.
+    pub name: String,
+    /// Where it can be reached; where its packets come from if absent.
+    pub endpoint: Option<String>,
+}
+
+/// Its answer: everything a member has. It travels inside the tunnel only.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Admission {
+    /// Id of the new node.
+    pub node: NodeId,
+    /// The replicated state, with the new node in it.
+    pub state: ClusterState,
+    /// The secret that signs tokens, base64.
+    pub secret: String,
+    /// Corosync's key, base64.
+    pub corosync_key: String,
+}
+
+/// What the API needs.
+pub struct Api {
+    /// This node.
+    pub node: Arc<Node>,
+    /// The core.
+    pub core: CoreHandle,
+    /// The mesh.
+    pub mesh: MeshHandle,
+    /// For the reload.
+    pub corosync: Arc<Corosync>,
+}
+
+struct Shared {
+    api: Api,
+    slots: Semaphore,
+}
+
+/// Serves until dropped.
+///
+/// # Errors
+/// `internal` when the address cannot be bound.
+pub async fn serve(address: IpAddr, api: Api) -> Result<tokio::task::JoinHandle<()>, Failure> {
+    let listener = TcpListener::bind(SocketAddr::new(address, MESH_API_PORT))
+        .await
+        .map_err(|error| internal("mesh-api", &error))?;
+    let shared = Arc::new(Shared { api, slots: Semaphore::new(MAX_REQUESTS) });
+    let router = Router::new()
+        .route("/v1/join", post(join))
+        .route("/v1/state", get(state))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, DEADLINE))
+        .with_state(shared);
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    Ok(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, service).await {
+            warn!(%error, "mesh API ended");
+        }
+    }))
+}
+
+struct Refused(Failure);
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self(code.into())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (StatusCode::CONFLICT, Json(self.0)).into_response()
+    }
+}
+
+async fn state(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+) -> Result<Json<ClusterState>, Refused> {
+    let state = shared.api.core.state();
+    if !state.nodes.values().any(|node| node.address == from.ip()) {
+        return Err(Failure::new(ErrorCode::NotPermitted).with("user", from.ip().to_string()).into());
+    }
+    Ok(Json((*state).clone()))
+}
+
+async fn join(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Json(request): Json<JoinRequest>,
+) -> Result<Json<Admission>, Refused> {
+    let _slot = shared.slots.try_acquire().map_err(|_| Refused(ErrorCode::TimedOut.into()))?;
+    let outcome = admit(&shared.api, from.ip(), request).await;
+    if let Err(Refused(failure)) = &outcome {
+        warn!(from = %from.ip(), %failure, "join refused");
+    }
+    outcome.map(Json)
+}
+
+async fn admit(api: &Api, from: IpAddr, request: JoinRequest) -> Result<Admission, Refused> {
+    let state = api.core.state();
+    if !verify(&request.claims, &request.signature, &api.node.secret)
+        || request.claims.cluster != state.cluster
+    {
+        return Err(ErrorCode::TokenForeign.into());
+    }
+    let Some(invite) = state.invites.get(&request.claims.invite) else {
+        return Err(ErrorCode::TokenUnknown.into());
+    };
+    if invite.ip != from {
+        return Err(Failure::new(ErrorCode::NotPermitted).with("user", from.to_string()).into());
+    }
+    let seen = api.mesh.endpoint_of(&invite.public_key).await;
+    let endpoint = request.endpoint.or_else(|| seen.map(|seen| seen.to_string()));
+    let add = Command::AddNode {
+        invite: request.claims.invite.clone(),
+        name: request.name.clone(),
+        public_key: request.public_key.clone(),
+        endpoint,
+        now: unix_now(),
+    };
+    match api.core.propose(add).await {
+        // The same joiner with the same key: its earlier request was cut off.
+        Err(failure) if failure.code == ErrorCode::AlreadySo => {}
+        other => other?,
+    }
+    // Every member has the new corosync.conf on disk: one reload makes all of them read it.
+    api.corosync
+        .reload()
+        .await
+        .map_err(|error| Failure::new(ErrorCode::CorosyncFailed).with("cause", describe(&error)))?;
+    let state = api.core.state();
+    let admitted = state.invites.get(&request.claims.invite).and_then(|invite| invite.redeemed.as_ref());
+    let node = admitted.ok_or(ErrorCode::TokenUnknown)?.node;
+    let path = api.node.paths.corosync_authkey();
+    let key = files::read_secret(&path)?.ok_or_else(|| files::invalid(&path, "missing"))?;
+    info!(name = request.name, node, "node admitted");
+    Ok(Admission {
+        node,
+        state: (*state).clone(),
+        secret: STANDARD.encode(&*api.node.secret),
+        corosync_key: STANDARD.encode(&*key),
+    })
+}

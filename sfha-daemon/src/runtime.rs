@@ -1,0 +1,272 @@
+//! A node that has a cluster: mesh, Corosync, core, mesh API, and what keeps them going.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sfha_core::{Cluster, ClusterState, Command, Settings};
+use sfha_proto::status::{ClusterStatus, Detection, MeshSummary, Phase};
+use sfha_proto::{ErrorCode, Failure, mesh::PeerState};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::disk::Disk;
+use crate::event_loop::{CoreHandle, EventLoop, Parts};
+use crate::io::corosync::Corosync;
+use crate::io::netlink::Netlink;
+use crate::io::systemd::{COROSYNC, Systemd};
+use crate::mesh::{self, MeshHandle, MeshTask, describe, internal, unix_now};
+use crate::mesh_api::{self, Api};
+use crate::mesh_client;
+use crate::recorder::Recorder;
+use crate::store::{self, Node};
+use crate::vips::{LEASE_CERTAIN, Vips};
+
+/// CPG group of the daemons.
+pub const GROUP: &str = "sfha";
+
+/// Between a node's loss and taking over what it held, where it is not fenced.
+pub const NODE_LOST_DELAY: Duration = Duration::from_millis(300);
+
+/// Longest time for which a starting node asks the others for a newer state.
+const CATCH_UP: Duration = Duration::from_millis(1500);
+
+/// Time between two looks at Corosync's unit, and at invites that have expired.
+const HOUSEKEEPING: Duration = Duration::from_secs(2);
+
+/// A node that has a cluster.
+pub struct Runtime {
+    /// As it was loaded.
+    pub node: Arc<Node>,
+    /// The way to the core.
+    pub core: CoreHandle,
+    /// The mesh; `None` for a cluster on the LAN.
+    pub mesh: Option<MeshHandle>,
+    event_loop: JoinHandle<()>,
+    tasks: JoinSet<()>,
+}
+
+impl Runtime {
+    /// Brings everything up, in the order in which it depends on each other. Returns when the event
+    /// loop runs; membership and quorum come later, as events.
+    ///
+    /// # Errors
+    /// What could not be brought up.
+    pub async fn start(
+        mut node: Node,
+        systemd: Systemd,
+        recorder: Option<Recorder>,
+    ) -> Result<Self, Failure> {
+        let (netlink, events) = Netlink::open().await.map_err(|error| internal("netlink", &error))?;
+        let device = match &node.mesh {
+            Some((file, key)) => Some(mesh::bring_up(file, key, &netlink, &systemd).await?),
+            None => None,
+        };
+        let running = systemd.active_state(COROSYNC).await.is_ok_and(|state| state == "active");
+        if let Some(device) = &device
+            && !running
+        {
+            let wanted = sfha_core::mesh::wanted_peers(&node.state, node.me, &Default::default(), unix_now());
+            let peers = mesh::resolve(&wanted).await;
+            device.sync_peers(&peers).await.map_err(|error| mesh::failure(&error))?;
+            catch_up(&mut node).await;
+        }
+        store::persist(&node.paths, &node.state, node.me)?;
+        if !running {
+            start_corosync(&systemd).await?;
+        }
+
+        let (corosync, from_corosync) = Corosync::start(GROUP)
+            .map_err(|error| Failure::new(ErrorCode::CorosyncFailed).with("cause", describe(&error)))?;
+        let token = Duration::from_millis(u64::from(store::profile(&node.state).token_ms()));
+        corosync.set_answer_deadline(token);
+        let corosync = Arc::new(corosync);
+        let (finished_tx, finished) = mpsc::unbounded_channel();
+        let settings = Settings {
+            me: node.me,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            node_lost_delay: NODE_LOST_DELAY,
+            daemon_lost_delay: LEASE_CERTAIN,
+        };
+        let parts = Parts {
+            core: Cluster::new(settings, node.state.clone()),
+            corosync: Arc::clone(&corosync),
+            from_corosync,
+            finished,
+            disk: Disk::start(node.paths.clone(), node.me, finished_tx.clone()),
+            vips: Vips::start(netlink.clone(), events, finished_tx),
+            recorder,
+            decorate,
+        };
+        let (event_loop, core) = EventLoop::new(parts);
+        let node = Arc::new(node);
+        let mut tasks = JoinSet::new();
+        let mesh = match (&node.mesh, device) {
+            (Some((file, key)), Some(device)) => {
+                let (file, key) = (file.clone(), key.clone());
+                let address = file.address.addr();
+                let state = core.watch_state();
+                let handle = MeshTask::start(device, file, key, node.me, netlink, systemd.clone(), state);
+                let api = Api {
+                    node: Arc::clone(&node),
+                    core: core.clone(),
+                    mesh: handle.clone(),
+                    corosync: Arc::clone(&corosync),
+                };
+                let server = mesh_api::serve(address, api).await?;
+                tasks.spawn(async move {
+                    let _stop = AbortOnDrop(server);
+                    std::future::pending::<()>().await;
+                });
+                Some(handle)
+            }
+            _ => None,
+        };
+        tasks.spawn(keep_corosync(systemd, core.clone()));
+        tasks.spawn(expire_invites(core.clone()));
+        info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
+        Ok(Self { node, core, mesh, event_loop: tokio::spawn(event_loop.run()), tasks })
+    }
+
+    /// The status as `sfha` shows it: what the core says, with the mesh counted.
+    #[must_use]
+    pub fn status(&self) -> ClusterStatus {
+        let status = self.core.watch_status().borrow().clone();
+        with_mesh((*status).clone(), self.mesh.as_ref())
+    }
+
+    /// Waits until this node is a member of a quorate group that is in step.
+    ///
+    /// # Errors
+    /// `timed-out`, with the phase it stayed in.
+    pub async fn wait_operational(&self, deadline: Instant) -> Result<(), Failure> {
+        let mut status = self.core.watch_status();
+        let reached = status.wait_for(|status| status.phase == Phase::Operational);
+        match tokio::time::timeout_at(deadline, reached).await {
+            Ok(Ok(_)) => Ok(()),
+            _ => {
+                let phase = self.core.watch_status().borrow().phase;
+                Err(Failure::new(ErrorCode::TimedOut)
+                    .with("what", "membership")
+                    .with("phase", serde_json::to_value(phase).unwrap_or_default()))
+            }
+        }
+    }
+
+    /// Lets everything go and ends: VIPs released, group left, tasks over.
+    pub async fn stop(mut self) {
+        self.core.shut_down().await;
+        if tokio::time::timeout(Duration::from_secs(4), &mut self.event_loop).await.is_err() {
+            warn!("the event loop did not end in time");
+            self.event_loop.abort();
+        }
+        self.tasks.shutdown().await;
+    }
+
+    /// Whether the event loop has ended, which it only does when it is told to.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.event_loop.is_finished()
+    }
+}
+
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Adds the mesh to a status.
+#[must_use]
+pub fn with_mesh(mut status: ClusterStatus, mesh: Option<&MeshHandle>) -> ClusterStatus {
+    if let Some(mesh) = mesh {
+        let view = mesh.view();
+        let connected = view.peers.iter().filter(|peer| peer.state == PeerState::Connected).count();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        status.mesh =
+            MeshSummary { enabled: true, peers: count(view.peers.len()), connected: count(connected) };
+    }
+    status
+}
+
+fn decorate(mut status: ClusterStatus, state: &ClusterState) -> ClusterStatus {
+    let profile = store::profile(state);
+    status.detection = Some(Detection {
+        profile: state.corosync.profile.clone(),
+        token_ms: profile.token_ms(),
+        consensus_ms: profile.consensus_ms(),
+        detection_ms: profile.detection_ms(),
+        takeover_delay_ms: u32::try_from(NODE_LOST_DELAY.as_millis()).unwrap_or(u32::MAX),
+    });
+    status
+}
+
+/// Starts Corosync; nobody but sfhad starts it from now on, since it needs the mesh to be up.
+async fn start_corosync(systemd: &Systemd) -> Result<(), Failure> {
+    if let Err(error) = systemd.disable(COROSYNC).await {
+        warn!(error = describe(&error), "cannot keep corosync from starting by itself at boot");
+    }
+    systemd
+        .start(COROSYNC)
+        .await
+        .map_err(|error| Failure::new(ErrorCode::CorosyncFailed).with("cause", describe(&error)))
+}
+
+/// Asks every peer for its state, and takes the newest: a Corosync that starts with an older
+/// `corosync.conf` than the others have can hang their group (corosync pull request 828).
+async fn catch_up(node: &mut Node) {
+    let deadline = Instant::now() + CATCH_UP;
+    let mut asking = JoinSet::new();
+    for peer in node.state.nodes.iter().filter(|(id, _)| **id != node.me).map(|(_, peer)| peer.address) {
+        asking.spawn(async move {
+            let stream = mesh_client::connect(peer, deadline).await?;
+            mesh_client::state(stream, deadline).await
+        });
+    }
+    while let Some(answer) = asking.join_next().await {
+        let Ok(Ok(state)) = answer else { continue };
+        let same = state.cluster == node.state.cluster && state.nodes.contains_key(&node.me);
+        if same && state.age() > node.state.age() {
+            info!(epoch = state.epoch, version = state.version, "a peer has a newer state");
+            node.state = state;
+        }
+    }
+}
+
+/// Starts Corosync again when it has ended.
+async fn keep_corosync(systemd: Systemd, core: CoreHandle) {
+    loop {
+        tokio::time::sleep(HOUSEKEEPING).await;
+        if core.watch_status().borrow().phase != Phase::Disconnected {
+            continue;
+        }
+        match systemd.active_state(COROSYNC).await {
+            Ok(state) if state == "inactive" || state == "failed" => {
+                warn!(state, "corosync is not running; starting it");
+                if let Err(error) = systemd.start(COROSYNC).await {
+                    warn!(error = describe(&error), "corosync does not start");
+                }
+            }
+            Ok(_) => {}
+            Err(error) => warn!(error = describe(&error), "systemd cannot be asked"),
+        }
+    }
+}
+
+/// Forgets invites that have expired.
+async fn expire_invites(core: CoreHandle) {
+    loop {
+        tokio::time::sleep(HOUSEKEEPING * 15).await;
+        let now = unix_now();
+        let due = core.state().invites.values().any(|invite| invite.expires <= now);
+        if due
+            && core.is_coordinator()
+            && let Err(failure) = core.propose(Command::ExpireInvites { now }).await
+        {
+            warn!(%failure, "expired invites stay for now");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Puts VIPs on interfaces and keeps them there: one task, one order at a time.
+//!
+//! An address is added with a kernel lifetime and lives only as long as [`Vips::renew`] is called from
+//! the event loop: whatever becomes of this process, the kernel removes it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sfha_core::ActionId;
+use sfha_core::state::Vip;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::{debug, info, warn};
+
+use crate::io::announce;
+use crate::io::netlink::{NetEvent, Netlink, VipPut};
+
+/// Kernel lifetime of a VIP's address, in seconds: renewed every [`RENEWAL`].
+pub const LEASE_S: u32 = 2;
+
+/// Time between two renewals.
+pub const RENEWAL: Duration = Duration::from_millis(500);
+
+/// After this time without renewal an address is gone for certain: the lifetime, the tick of the
+/// kernel's timer (measured: up to 60 ms), and a margin.
+pub const LEASE_CERTAIN: Duration = Duration::from_millis(LEASE_S as u64 * 1000 + 300);
+
+/// Time of the second burst of announcements after the first.
+const SECOND_BURST: Duration = Duration::from_secs(5);
+
+/// One order.
+#[derive(Debug)]
+enum Order {
+    Acquire { id: ActionId, name: String, vip: Vip },
+    Release { id: ActionId, name: String, vip: Vip },
+    Announce { name: String },
+    Renew,
+}
+
+/// How an order ended: what `Event::ActionFinished` says.
+pub type Finished = (ActionId, Result<(), String>);
+
+/// The way to give orders.
+#[derive(Debug, Clone)]
+pub struct Vips {
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Vips {
+    /// Starts the task. It ends when every [`Vips`] is dropped.
+    #[must_use]
+    pub fn start(
+        netlink: Netlink,
+        mut events: mpsc::Receiver<NetEvent>,
+        finished: mpsc::UnboundedSender<Finished>,
+    ) -> Self {
+        let (orders, mut queue) = mpsc::unbounded_channel();
+        let mut task = Task { netlink, finished, held: BTreeMap::new(), announcing: BTreeMap::new() };
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    biased;
+                    order = queue.recv() => match order {
+                        Some(order) => task.carry_out(order).await,
+                        None => return,
+                    },
+                    Some(event) = events.recv() => task.observe(event).await,
+                }
+            }
+        });
+        Self { orders }
+    }
+
+    /// Puts a VIP on its interface and announces it.
+    pub fn acquire(&self, id: ActionId, name: String, vip: Vip) {
+        self.order(Order::Acquire { id, name, vip });
+    }
+
+    /// Takes a VIP off its interface.
+    pub fn release(&self, id: ActionId, name: String, vip: Vip) {
+        self.order(Order::Release { id, name, vip });
+    }
+
+    /// Announces a VIP again.
+    pub fn announce(&self, name: String) {
+        self.order(Order::Announce { name });
+    }
+
+    /// Renews the lifetime of every VIP.
+    pub fn renew(&self) {
+        self.order(Order::Renew);
+    }
+
+    fn order(&self, order: Order) {
+        if self.orders.send(order).is_err() {
+            warn!("the task that keeps VIPs has ended");
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Held {
+    interface: String,
+    address: IpAddr,
+}
+
+struct Task {
+    netlink: Netlink,
+    finished: mpsc::UnboundedSender<Finished>,
+    held: BTreeMap<String, Held>,
+    /// Announcements under way. They end with the release: a later one would send the neighbours back
+    /// to the wrong node.
+    announcing: BTreeMap<String, Announcing>,
+}
+
+struct Announcing(JoinHandle<()>);
+
+impl Drop for Announcing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Task {
+    async fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Acquire { id, name, vip } => {
+                let outcome = self.acquire(&name, &vip).await;
+                let _ = self.finished.send((id, outcome));
+            }
+            Order::Release { id, name, vip } => {
+                let outcome = self.release(&name, &vip).await;
+                let _ = self.finished.send((id, outcome));
+            }
+            Order::Announce { name } => {
+                self.announce(&name).await;
+            }
+            Order::Renew => {
+                self.put_all_back().await;
+            }
+        }
+    }
+
+    async fn acquire(&mut self, name: &str, vip: &Vip) -> Result<(), String> {
+        let address = vip.address.addr();
+        let interface = match &vip.interface {
+            Some(interface) => interface.clone(),
+            None => match self.netlink.interface_for(address).await {
+                Ok(Some(interface)) => interface,
+                Ok(None) => return Err("no-interface".to_owned()),
+                Err(error) => {
+                    warn!(vip = name, %error, "cannot look for an interface");
+                    return Err("netlink".to_owned());
+                }
+            },
+        };
+        let held = Held { interface, address };
+        if let Err(error) = self.netlink.vip_put(&held.interface, address, LEASE_S).await {
+            warn!(vip = name, interface = held.interface, %address, %error, "cannot add the address");
+            return Err("address-refused".to_owned());
+        }
+        info!(vip = name, interface = held.interface, %address, "vip acquired");
+        self.held.insert(name.to_owned(), held);
+        self.announce(name).await;
+        Ok(())
+    }
+
+    async fn release(&mut self, name: &str, vip: &Vip) -> Result<(), String> {
+        // Not renewed from here on, whatever comes of the rest.
+        self.announcing.remove(name);
+        let Some(held) = self.held.remove(name) else {
+            debug!(vip = name, address = %vip.address, "nothing to release");
+            return Ok(());
+        };
+        match self.netlink.vip_remove(&held.interface, held.address).await {
+            Ok(_) => {
+                info!(vip = name, interface = held.interface, address = %held.address, "vip released");
+                Ok(())
+            }
+            Err(error) => {
+                warn!(vip = name, interface = held.interface, %error, "cannot remove the address; its lifetime ends it");
+                self.forget_later(held);
+                Err("netlink".to_owned())
+            }
+        }
+    }
+
+    /// A removal that failed is tried again without the core's help, too: nothing renews the address.
+    fn forget_later(&self, held: Held) {
+        let netlink = self.netlink.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let _ = netlink.vip_remove(&held.interface, held.address).await;
+        });
+    }
+
+    async fn put_all_back(&mut self) {
+        let names: Vec<String> = self.held.keys().cloned().collect();
+        for name in names {
+            self.put_back(&name).await;
+        }
+    }
+
+    async fn put_back(&mut self, name: &str) {
+        let Some(held) = self.held.get(name) else { return };
+        match self.netlink.vip_put(&held.interface, held.address, LEASE_S).await {
+            Ok(VipPut::Renewed) => {}
+            Ok(VipPut::Added) => {
+                warn!(vip = name, interface = held.interface, "somebody removed the address; it is back");
+                self.announce(name).await;
+            }
+            Err(error) => warn!(vip = name, interface = held.interface, %error, "cannot renew the address"),
+        }
+    }
+
+    async fn announce(&mut self, name: &str) {
+        let Some(Held { interface, address }) = self.held.get(name).cloned() else { return };
+        let Ok(Some(link)) = self.netlink.link_info(&interface).await else { return };
+        // An interface without a hardware address, the mesh's, has nobody to announce to.
+        let Some(mac) = link.mac else { return };
+        let bursts = tokio::spawn(async move {
+            for wait in [Duration::ZERO, SECOND_BURST] {
+                tokio::time::sleep(wait).await;
+                match announce::burst(link.index, mac, address) {
+                    Ok(burst) => burst.finished().await,
+                    Err(error) => warn!(interface, error = crate::mesh::describe(&error), "cannot announce"),
+                }
+            }
+        });
+        self.announcing.insert(name.to_owned(), Announcing(bursts));
+    }
+
+    async fn observe(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::AddressRemoved { interface, address, .. } => {
+                let gone = |held: &Held| held.interface == interface && held.address == address.addr();
+                let found = self.held.iter().find(|(_, held)| gone(held)).map(|(name, _)| name.clone());
+                if let Some(name) = found {
+                    self.put_back(&name).await;
+                }
+            }
+            NetEvent::LinkUp { interface } => {
+                let on_it = self.held.iter().filter(|(_, held)| held.interface == interface);
+                let names: Vec<String> = on_it.map(|(name, _)| name.clone()).collect();
+                for name in names {
+                    self.put_back(&name).await;
+                    self.announce(&name).await;
+                }
+            }
+            NetEvent::Overrun => self.put_all_back().await,
+            NetEvent::AddressAdded { .. } | NetEvent::LinkDown { .. } => {}
+        }
+    }
+}
