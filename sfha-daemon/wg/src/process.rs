@@ -11,13 +11,11 @@ pub const EXIT_PANIC: u8 = 70;
 /// No core dumps, no debugger of another user, no file that others can read.
 ///
 /// # Errors
-/// As setrlimit(2); prctl(2) with these arguments cannot fail.
+/// As setrlimit(2) and prctl(2), of which neither fails with these arguments.
 pub fn harden() -> nix::Result<()> {
     umask(Mode::from_bits_truncate(0o077));
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    // SAFETY: PR_SET_DUMPABLE takes one integer and touches no memory of ours.
-    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
-    Ok(())
+    nix::sys::prctl::set_dumpable(false)
 }
 
 /// Ends the process when any of its tasks panics. The device's tasks are gotatun's: one that is gone leaves an
