@@ -79,9 +79,14 @@ if [ -n "$missing" ]; then
 		printf '#!/bin/sh\nexit 101\n' >"$policy"
 		chmod 755 "$policy"
 	fi
-	apt-get -q update >/dev/null
+	log=$(mktemp)
 	# shellcheck disable=SC2086 # a list of words
-	apt-get -qq -o=Dpkg::Use-Pty=0 install -y --no-install-recommends $missing >/dev/null
+	if ! { apt-get -q update && apt-get -q -o Dpkg::Use-Pty=0 install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "apt-get failed: see above"
+	fi
+	rm -f "$log"
 	# ... nor at the next boot.
 	for unit in corosync keepalived nftables; do
 		case " $missing " in
@@ -92,8 +97,9 @@ fi
 
 for tool in $wanted; do
 	say "installing ${tool%:*} ${tool#*:} (compiled here, some minutes)"
-	# A tool that runs for a second does not deserve minutes of optimising.
-	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_DEBUG=0 \
+	# Tools that run for seconds do not deserve minutes of optimising; packing does.
+	case $tool in cargo-deb:*) level=1 ;; *) level=0 ;; esac
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=$level CARGO_PROFILE_RELEASE_DEBUG=0 \
 		CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_TARGET_DIR="$(target_dir)/tools" \
 		cargo install --locked --quiet --version "${tool#*:}" "${tool%:*}"
 	rm -rf "$(target_dir)/tools"
