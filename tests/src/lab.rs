@@ -260,6 +260,18 @@ impl Lab {
         AddressWatcher::start(self.nodes.clone(), ip)
     }
 
+    /// The state of every node and the end of its journal: printed by itself when a test panics.
+    pub fn diagnostics(&self) -> String {
+        let mut text = format!("lab {}", self.name());
+        for node in &self.nodes {
+            let state = if node.is_running() { "running" } else { "off" };
+            let journal = node.journal(&["-n", "60", "-o", "short-precise"]);
+            let journal = journal.unwrap_or_else(|error| format!("{error:#}\n"));
+            text += &format!("\n--- {} ({state}), end of the journal:\n{journal}", node.name());
+        }
+        text
+    }
+
     /// Removes the lab and says what went wrong with that, which dropping it cannot.
     pub fn down(mut self) -> Result<()> {
         self.owned = false;
@@ -269,10 +281,14 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        if self.owned {
-            if let Err(error) = reap::tear_down(&self.place) {
-                eprintln!("the lab {} is not wholly removed: {error:#}", self.name());
-            }
+        if !self.owned {
+            return;
+        }
+        if thread::panicking() {
+            eprintln!("{}", self.diagnostics());
+        }
+        if let Err(error) = reap::tear_down(&self.place) {
+            eprintln!("the lab {} is not wholly removed: {error:#}", self.name());
         }
     }
 }

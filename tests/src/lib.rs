@@ -1,3 +1,4 @@
 //! The lab, the scenarios and the simulation of sfha.
 
 pub mod lab;
+pub mod sim;

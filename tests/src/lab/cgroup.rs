@@ -1,10 +1,7 @@
 //! Control groups: they name all processes of a node, whoever started them, so that these can be frozen and
 //! killed at once. Both only need version 2, which a host with the old hierarchies mounts beside them.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -71,25 +68,14 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Makes the child of `command` a member of this group before it runs its program.
-    pub(crate) fn adopt(&self, command: &mut Command) -> Result<()> {
-        let doors = self
-            .paths()
-            .map(|path| OpenOptions::new().write(true).open(path.join("cgroup.procs")))
-            .collect::<io::Result<Vec<File>>>()
-            .with_context(|| format!("cannot enter {}", self.unified.display()))?;
-        // SAFETY: between fork and exec only write(2) is called, on descriptors that the closure owns.
-        unsafe {
-            command.pre_exec(move || {
-                for door in &doors {
-                    if libc::write(door.as_raw_fd(), b"0".as_ptr().cast(), 1) != 1 {
-                        return Err(io::Error::last_os_error());
-                    }
-                }
-                Ok(())
-            });
-        }
-        Ok(())
+    /// A command that becomes a member of this group before it runs `program`. The shell in between is what
+    /// stands still when the group is stopped: a child that stopped before its exec would stop its parent too.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let script: String =
+            self.paths().map(|path| format!("echo 0 >{}/cgroup.procs && ", path.display())).collect();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("{script}exec \"$@\""), "sh", program]);
+        command
     }
 
     /// SIGKILL to every process of the group and of the groups inside it, frozen or not.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::net::IpAddr;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -74,10 +73,9 @@ impl Client {
 
     /// Runs a command of this machine in the client's network, for at most two minutes.
     pub fn exec(&self, command: &[&str]) -> Result<Output> {
-        let mut nsenter = Command::new("nsenter");
+        let mut nsenter = self.cgroup()?.command("nsenter");
         nsenter.arg(format!("--net={}", netns::path(&self.netns()).display())).arg("--").args(command);
-        self.cgroup()?.adopt(&mut nsenter)?;
-        output_within(&mut nsenter, "", Duration::from_secs(120))
+        output_within(&mut nsenter, "", Duration::from_secs(120), None)
             .with_context(|| format!("client: {}", command.join(" ")))
     }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -31,7 +32,11 @@ impl Node {
 
     /// As [`exec_within`](Self::exec_within), with text on standard input.
     pub fn exec_with_input(&self, timeout: Duration, command: &[&str], input: &str) -> Result<Output> {
-        output_within(&mut self.command(command)?, input, timeout).with_context(|| self.label(command))
+        let group = self.task_group()?;
+        let result = output_within(&mut self.entering(&group, command)?, input, timeout, Some(&group));
+        // What the command left running in the background keeps the group, until the node's end.
+        group.remove();
+        result.with_context(|| self.label(command))
     }
 
     /// Runs a command that must succeed and returns its standard output.
@@ -46,24 +51,28 @@ impl Node {
 
     /// Starts a command and lets it run; it ends with the node, or with the returned value.
     pub fn spawn(&self, command: &[&str]) -> Result<Task> {
-        let group = self.cgroup()?.child("exec").child(&format!("task-{}", unique()));
-        group.create()?;
-        let mut command_line = self.entering(command)?;
-        group.adopt(&mut command_line)?;
-        let child = command_line.spawn().with_context(|| self.label(command))?;
+        let group = self.task_group()?;
+        let child = self.entering(&group, command)?.spawn().with_context(|| self.label(command))?;
         Ok(Task { child, group })
     }
 
     /// The command line that runs a command in the node, for callers with wishes about standard input and
     /// output. Killing it does not kill what it started: use [`spawn`](Self::spawn) for that.
     pub fn command(&self, command: &[&str]) -> Result<Command> {
-        let mut command = self.entering(command)?;
-        self.cgroup()?.child("exec").adopt(&mut command)?;
-        Ok(command)
+        self.entering(&self.cgroup()?.child("exec"), command)
     }
 
-    fn entering(&self, command: &[&str]) -> Result<Command> {
-        let mut nsenter = Command::new("nsenter");
+    /// A group for one command and whatever that starts.
+    fn task_group(&self) -> Result<Cgroup> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let group = self.cgroup()?.child("exec").child(&format!("{}-{number}", std::process::id()));
+        group.create()?;
+        Ok(group)
+    }
+
+    fn entering(&self, group: &Cgroup, command: &[&str]) -> Result<Command> {
+        let mut nsenter = group.command("nsenter");
         nsenter.args(["-t", &self.pid()?.to_string(), "-a", "--"]).args(command);
         nsenter.env_clear().envs([
             ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
@@ -139,12 +148,6 @@ impl Node {
             openat2(root, relative.as_c_str(), how).with_context(|| format!("{}: {path}", self.name()))?;
         Ok(File::from(file))
     }
-}
-
-fn unique() -> u64 {
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    u64::from(std::process::id()) << 32 | NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A command running in a node; dropping it kills the command and whatever that started.

@@ -168,7 +168,7 @@ fn install(place: &Place, root: &Path, package: &Path) -> Result<()> {
     command.arg(format!("--machine={}", place.part("image"))).arg("-D").arg(root);
     command.args(["--setenv=DEBIAN_FRONTEND=noninteractive", "dpkg"]);
     command.args(["--force-unsafe-io", "--force-confnew", "--install", "/var/cache/lab.deb"]);
-    output_within(&mut command, "", Duration::from_secs(120))?
+    output_within(&mut command, "", Duration::from_secs(120), None)?
         .ok()
         .with_context(|| format!("cannot install {}", package.display()))?;
     remove(&copy)

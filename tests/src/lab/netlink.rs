@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use anyhow::{Context, Result};
 use nix::sys::socket::{
@@ -54,8 +54,9 @@ impl AddressSocket {
     pub(crate) fn open(ip: IpAddr) -> Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC;
         let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkRoute)?;
-        bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &NetlinkAddr::new(0, GROUPS)).context("netlink")?;
-        setsockopt(&fd, sockopt::RcvBufForce, &(1 << 20))?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, GROUPS)).context("netlink")?;
+        // Without the right to it there are overruns sooner, which are dealt with.
+        let _ = setsockopt(&fd, sockopt::RcvBufForce, &(1 << 20));
         let mut opened = Self { socket: fd.into(), ip, links: BTreeMap::new(), holding: BTreeSet::new() };
         opened.read_all()?;
         opened.socket.set_nonblocking(true)?;
@@ -91,7 +92,7 @@ impl AddressSocket {
         self.links.clear();
         self.holding.clear();
         for kind in [RTM_GETLINK, RTM_GETADDR] {
-            send(std::os::fd::AsRawFd::as_raw_fd(&self.socket), &dump_request(kind), MsgFlags::empty())?;
+            send(self.socket.as_raw_fd(), &dump_request(kind), MsgFlags::empty())?;
             while !self.receive().context("netlink")? {}
         }
         Ok(())

@@ -2,9 +2,21 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::address::node_of_mac;
+
+/// Times in a report are written as milliseconds with a fraction.
+pub(crate) fn as_ms<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_micros() as f64 / 1000.0)
+}
+
+fn as_optional_ms<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => as_ms(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
 
 /// One echo request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +38,10 @@ pub(crate) struct Answer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Silence {
     /// The last answer before it, since the prober's start.
+    #[serde(serialize_with = "as_ms", rename = "from_ms")]
     pub from: Duration,
     /// To the next answer, or to the end of the probing.
+    #[serde(serialize_with = "as_ms", rename = "length_ms")]
     pub length: Duration,
     /// How many requests sent in this time were never answered.
     pub lost: usize,
@@ -41,8 +55,10 @@ pub struct AnswerRun {
     /// The node, counted from 0; `None` for a hardware address that is no node's.
     pub node: Option<usize>,
     /// The first of the answers, since the prober's start.
+    #[serde(serialize_with = "as_ms", rename = "from_ms")]
     pub from: Duration,
     /// The last of them.
+    #[serde(serialize_with = "as_ms", rename = "until_ms")]
     pub until: Duration,
     /// How many.
     pub answers: usize,
@@ -58,14 +74,17 @@ pub struct ProbeReport {
     /// How many were not.
     pub lost: usize,
     /// From the prober's start to the first answer; `None` when there never was one.
+    #[serde(serialize_with = "as_optional_ms", rename = "first_answer_ms")]
     pub first_answer: Option<Duration>,
     /// The longest silence after the first answer; without any answer, the whole time.
+    #[serde(serialize_with = "as_ms", rename = "gap_ms")]
     pub gap: Duration,
     /// Every silence in which a request was lost, in order.
     pub silences: Vec<Silence>,
     /// Who answered, in order.
     pub runs: Vec<AnswerRun>,
     /// The prober's own unsteadiness: a `gap` near this value says nothing about the cluster.
+    #[serde(serialize_with = "as_ms", rename = "longest_send_pause_ms")]
     pub longest_send_pause: Duration,
 }
 

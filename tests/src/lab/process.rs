@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::cgroup::Cgroup;
+
 /// After a program ended: how long its output is still collected when a child of it keeps the pipe open.
 const OUTPUT_GRACE: Duration = Duration::from_millis(500);
 
@@ -57,13 +59,19 @@ pub(crate) fn run(program: &str, args: &[&str]) -> Result<String> {
 pub(crate) fn run_with_input(program: &str, args: &[&str], input: &str) -> Result<String> {
     let mut command = Command::new(program);
     command.args(args).env("LC_ALL", "C.UTF-8");
-    output_within(&mut command, input, Duration::from_secs(120))
+    output_within(&mut command, input, Duration::from_secs(120), None)
         .and_then(Output::ok)
         .with_context(|| format!("{program} {}", args.join(" ")))
 }
 
-/// Runs a command to its end, but not beyond `timeout`: then it is killed and the result is an error.
-pub(crate) fn output_within(command: &mut Command, input: &str, timeout: Duration) -> Result<Output> {
+/// Runs a command to its end, but not beyond `timeout`: then it is killed, with all in its group where it has
+/// one of its own, and the result is an error.
+pub(crate) fn output_within(
+    command: &mut Command,
+    input: &str,
+    timeout: Duration,
+    group: Option<&Cgroup>,
+) -> Result<Output> {
     let start = Instant::now();
     command.stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() });
     let mut child =
@@ -75,22 +83,19 @@ pub(crate) fn output_within(command: &mut Command, input: &str, timeout: Duratio
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let status = wait_within(&mut child, timeout)?;
-    let Some(status) = status else {
+    let elapsed = start.elapsed();
+    if status.is_none() {
+        group.map_or(Ok(()), Cgroup::kill)?;
         child.kill()?;
         child.wait()?;
-        bail!(
-            "not done after {}: {}{}",
-            humantime::format_duration(timeout),
-            text(&stdout),
-            text(&stderr).trim_end()
-        );
+    }
+    let grace = Instant::now() + OUTPUT_GRACE;
+    let (stdout, stderr) = (text(&stdout, grace), text(&stderr, grace));
+    let Some(status) = status else {
+        let timeout = humantime::format_duration(timeout);
+        bail!("not done after {timeout}: {stdout}{}", stderr.trim_end());
     };
-    Ok(Output {
-        code: code_of(status),
-        stdout: text(&stdout),
-        stderr: text(&stderr),
-        elapsed: start.elapsed(),
-    })
+    Ok(Output { code: code_of(status), stdout, stderr, elapsed })
 }
 
 /// The exit status as a shell gives it.
@@ -140,8 +145,7 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Chunks {
     rx
 }
 
-fn text(chunks: &Chunks) -> String {
-    let deadline = Instant::now() + OUTPUT_GRACE;
+fn text(chunks: &Chunks, deadline: Instant) -> String {
     let mut bytes = Vec::new();
     while let Ok(chunk) = chunks.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
         bytes.extend(chunk);
@@ -209,7 +213,7 @@ mod tests {
     fn a_program_that_hangs_is_killed_at_the_deadline() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo begun; exec sleep 100"]);
-        let error = output_within(&mut command, "", Duration::from_millis(200)).unwrap_err();
+        let error = output_within(&mut command, "", Duration::from_millis(200), None).unwrap_err();
         assert!(error.to_string().contains("begun"), "{error}");
     }
 
@@ -217,8 +221,8 @@ mod tests {
     fn a_background_child_that_keeps_the_pipe_open_delays_nobody() {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 3 & echo done"]);
-        let output = output_within(&mut command, "", Duration::from_secs(60)).unwrap();
+        let output = output_within(&mut command, "", Duration::from_secs(60), None).unwrap();
         assert_eq!(output.stdout, "done\n");
-        assert!(output.elapsed < Duration::from_secs(1));
+        assert!(output.elapsed < Duration::from_secs(1), "{output:?}");
     }
 }

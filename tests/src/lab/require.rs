@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("ip", "iproute2"),
     ("nft", "nftables"),
     ("nsenter", "util-linux"),
+    ("ping", "iputils-ping"),
     ("umount", "mount"),
     ("dpkg", "dpkg"),
     ("corosync", "corosync"),

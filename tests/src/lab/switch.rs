@@ -76,8 +76,7 @@ impl Switch {
 
     /// Plugs the cable of an endpoint in or pulls it: the other end gains or loses its carrier.
     pub(crate) fn set_plugged(&self, endpoint: Endpoint, plugged: bool) -> Result<()> {
-        let state = if plugged { "up" } else { "down" };
-        netns::ip(&self.netns, &format!("link set {} {state}", endpoint.port()))
+        netns::set_link(&self.netns, &endpoint.port(), plugged)
     }
 
     /// Drops what goes from the first to the second endpoint of each pair, in that direction only.
@@ -92,13 +91,16 @@ impl Switch {
 
     /// Loses `percent` of the frames from the first to the second endpoint of each pair, from now on only these.
     pub(crate) fn lose(&self, pairs: &[(Endpoint, Endpoint)], percent: u8) -> Result<()> {
+        let chance = match percent {
+            100.. => String::new(),
+            percent => format!("numgen random mod 100 < {percent}"),
+        };
         let mut script = String::from("flush chain bridge lab loss\n");
         for (from, to) in pairs {
             let (from, to) = (from.port(), to.port());
             writeln!(
                 script,
-                "add rule bridge lab loss iifname \"{from}\" oifname \"{to}\" \
-                 numgen random mod 100 < {percent} counter drop"
+                "add rule bridge lab loss iifname \"{from}\" oifname \"{to}\" {chance} counter drop"
             )?;
         }
         netns::nft(&self.netns, &script)

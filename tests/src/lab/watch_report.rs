@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::probe_report::as_ms;
+
 /// A time during which a node had the address on an interface with carrier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Holding {
     /// The node, counted from 0.
     pub node: usize,
     /// Since the watcher's start.
+    #[serde(serialize_with = "as_ms", rename = "from_ms")]
     pub from: Duration,
     /// Since the watcher's start; the end of the watching when the node still had it then.
+    #[serde(serialize_with = "as_ms", rename = "until_ms")]
     pub until: Duration,
 }
 
@@ -21,8 +25,10 @@ pub struct WatchReport {
     /// In the order in which they began.
     pub holdings: Vec<Holding>,
     /// Altogether, how long two or more nodes had it.
+    #[serde(serialize_with = "as_ms", rename = "two_holders_ms")]
     pub two_holders: Duration,
     /// Altogether, how long nobody had it, from the first holding on.
+    #[serde(serialize_with = "as_ms", rename = "nobody_ms")]
     pub nobody: Duration,
 }
 

@@ -1,0 +1,454 @@
+//! Corosync, as far as a daemon can tell: rings, quorum, and the group's ordered messages.
+//!
+//! A ring whose members all live and reach each other orders what is sent. When one of them goes, the
+//! ring stalls; after token + consensus the sides form rings of their own. Then, as in totemsrp and
+//! cpg.c of Corosync 3.1:
+//!
+//! * what had been broadcast before the break is delivered on its sender's side, and, up to a point
+//!   that differs between the sides, on the others, still in the old view;
+//! * what had not is sent again in the sender's next ring;
+//! * each node is told first who left (relative to *its* last ring: a node that slept through a ring
+//!   sees the others leave and come back), then of each process that joined, then of the ring.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sfha_core::cluster::Ring;
+use sfha_core::{Event, GroupMessage, LeaveReason, Member, NodeId};
+
+use super::rng::Rng;
+
+const MS: u64 = 1000;
+
+/// Something in a ring's order.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// A message.
+    Say(Box<GroupMessage>),
+    /// The process joins the group.
+    Join,
+    /// It leaves.
+    Leave,
+    /// It died.
+    Dead,
+}
+
+/// What comes out at a process.
+#[derive(Debug)]
+pub enum Out {
+    /// An event of the group's stream.
+    Group(Member, Event),
+    /// Its leaving has taken its place in the order.
+    Left(Member),
+    /// The node is in a new ring.
+    Ring(NodeId),
+}
+
+#[derive(Debug, Clone)]
+struct Pending {
+    from: Member,
+    what: What,
+}
+
+#[derive(Debug, Default)]
+struct RingState {
+    members: BTreeSet<NodeId>,
+    /// The group, as everybody in this ring has it.
+    view: BTreeSet<Member>,
+    pending: Vec<Pending>,
+    /// Since when the token has not come round.
+    stalled: Option<u64>,
+    /// How much of `pending` had been broadcast when the ring broke.
+    broadcast: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Process {
+    ring: Option<Ring>,
+    frozen: bool,
+    /// It has seen all nodes since its start (`wait_for_all`).
+    seen_all: bool,
+    /// What daemons of this node asked for before the first ring.
+    unsent: Vec<Pending>,
+}
+
+/// All nodes' Corosyncs and the network between them.
+#[derive(Debug, Default)]
+pub struct Net {
+    /// Nodes in `corosync.conf`.
+    pub configured: BTreeSet<NodeId>,
+    /// `two_node: 1` when there are two.
+    pub two_node: bool,
+    sides: BTreeMap<NodeId, u64>,
+    up: BTreeMap<NodeId, Process>,
+    rings: BTreeMap<Ring, RingState>,
+    last_seq: u64,
+    /// When which nodes form a ring, unless something changes before.
+    plans: BTreeMap<BTreeSet<NodeId>, u64>,
+    /// Shortest and longest time from a ring's stall to the new ring.
+    pub detection: (u64, u64),
+}
+
+impl Net {
+    /// Puts each node on a side; nodes of different sides do not reach each other.
+    pub fn partition(&mut self, sides: BTreeMap<NodeId, u64>) {
+        self.sides = sides;
+    }
+
+    /// Everybody reaches everybody.
+    pub fn heal(&mut self) {
+        self.sides.clear();
+    }
+
+    /// The network between these nodes, nothing cut, no Corosync running.
+    #[must_use]
+    pub fn new(configured: BTreeSet<NodeId>, two_node: bool, detection: (u64, u64)) -> Self {
+        Self { configured, two_node, detection, ..Self::default() }
+    }
+
+    /// Starts a node's Corosync.
+    pub fn start(&mut self, node: NodeId) {
+        let process = Process { ring: None, frozen: false, seen_all: false, unsent: Vec::new() };
+        self.up.insert(node, process);
+    }
+
+    /// Ends a node's Corosync.
+    pub fn stop(&mut self, node: NodeId) {
+        self.up.remove(&node);
+    }
+
+    /// Stops a node's Corosync in its tracks, or lets it go on.
+    pub fn freeze(&mut self, node: NodeId, frozen: bool) {
+        if let Some(process) = self.up.get_mut(&node) {
+            process.frozen = frozen;
+        }
+    }
+
+    /// It runs and is not frozen.
+    #[must_use]
+    pub fn is_live(&self, node: NodeId) -> bool {
+        self.up.get(&node).is_some_and(|process| !process.frozen)
+    }
+
+    /// It runs.
+    #[must_use]
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.up.contains_key(&node)
+    }
+
+    /// The node's ring and its members.
+    #[must_use]
+    pub fn ring(&self, node: NodeId) -> Option<(Ring, &BTreeSet<NodeId>)> {
+        let ring = self.up.get(&node)?.ring?;
+        Some((ring, &self.rings.get(&ring)?.members))
+    }
+
+    /// Two nodes are in the same ring.
+    #[must_use]
+    pub fn share_ring(&self, a: NodeId, b: NodeId) -> bool {
+        self.ring(a).is_some() && self.ring(a) == self.ring(b)
+    }
+
+    /// What votequorum says on a node: quorate, votes, votes needed.
+    #[must_use]
+    pub fn votes(&self, node: NodeId) -> (bool, u32, u32) {
+        let total = self.ring(node).map_or(0, |(_, members)| members.intersection(&self.configured).count());
+        let two = self.two_node && self.configured.len() == 2;
+        let needed = if two { 1 } else { self.configured.len() / 2 + 1 };
+        let waits = two && !self.up.get(&node).is_some_and(|process| process.seen_all);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        (total >= needed && !waits, count(total), count(needed))
+    }
+
+    fn side(&self, node: NodeId) -> u64 {
+        self.sides.get(&node).copied().unwrap_or(0)
+    }
+
+    fn is_whole(&self, ring: Ring) -> bool {
+        let Some(state) = self.rings.get(&ring) else { return false };
+        let Some(first) = state.members.first() else { return false };
+        state.members.iter().all(|node| {
+            self.is_live(*node)
+                && self.side(*node) == self.side(*first)
+                && self.up.get(node).is_some_and(|process| process.ring == Some(ring))
+        })
+    }
+
+    fn components(&self) -> Vec<BTreeSet<NodeId>> {
+        let mut by_side: BTreeMap<u64, BTreeSet<NodeId>> = BTreeMap::new();
+        for (node, process) in &self.up {
+            if !process.frozen {
+                by_side.entry(self.side(*node)).or_default().insert(*node);
+            }
+        }
+        by_side.into_values().collect()
+    }
+
+    /// After every change of who lives and who reaches whom: which rings are to be formed, and when.
+    pub fn plan(&mut self, now: u64, rng: &mut Rng) -> Vec<(u64, BTreeSet<NodeId>)> {
+        let rings: Vec<Ring> = self.rings.keys().copied().collect();
+        for ring in rings {
+            let whole = self.is_whole(ring);
+            if let Some(state) = self.rings.get_mut(&ring) {
+                state.stalled = if whole { None } else { state.stalled.or(Some(now)) };
+            }
+        }
+        let components = self.components();
+        self.plans.retain(|nodes, _| components.contains(nodes));
+        let mut made = Vec::new();
+        for nodes in components {
+            if self.plans.contains_key(&nodes) || !self.needs_ring(&nodes) {
+                continue;
+            }
+            let stalled = nodes
+                .iter()
+                .filter_map(|node| self.up.get(node)?.ring)
+                .filter_map(|ring| self.rings.get(&ring))
+                .filter(|state| !state.members.is_subset(&nodes))
+                .filter_map(|state| state.stalled)
+                .max();
+            let (low, high) = self.detection;
+            let at = match stalled {
+                // A ring that is formed while another is being left waits for consensus again.
+                Some(since) => (since + rng.range(low, high)).max(now + rng.millis(20, 120)),
+                None => now + rng.millis(20, 300),
+            };
+            self.plans.insert(nodes.clone(), at);
+            made.push((at, nodes));
+        }
+        made
+    }
+
+    fn needs_ring(&self, nodes: &BTreeSet<NodeId>) -> bool {
+        let rings: BTreeSet<Option<Ring>> =
+            nodes.iter().map(|node| self.up.get(node).and_then(|process| process.ring)).collect();
+        match rings.first() {
+            Some(Some(ring)) if rings.len() == 1 => {
+                self.rings.get(ring).is_none_or(|state| state.members != *nodes)
+            }
+            _ => true,
+        }
+    }
+
+    /// Forms a ring that was planned. Nothing comes of a plan that was overtaken.
+    pub fn form_planned(&mut self, nodes: &BTreeSet<NodeId>, at: u64, rng: &mut Rng) -> Vec<Out> {
+        if self.plans.get(nodes) != Some(&at) {
+            return Vec::new();
+        }
+        self.plans.remove(nodes);
+        self.form(nodes, rng)
+    }
+
+    /// Forms a ring.
+    pub fn form(&mut self, nodes: &BTreeSet<NodeId>, rng: &mut Rng) -> Vec<Out> {
+        let mut out = Vec::new();
+        let mut from_ring: BTreeMap<Option<Ring>, BTreeSet<NodeId>> = BTreeMap::new();
+        for node in nodes {
+            from_ring.entry(self.up.get(node).and_then(|process| process.ring)).or_default().insert(*node);
+        }
+        self.last_seq += 4;
+        let new = Ring { node: nodes.first().copied().unwrap_or_default(), seq: self.last_seq };
+        let mut parts = Vec::new();
+        let mut resent: Vec<Vec<Pending>> = Vec::new();
+        for (old, part) in from_ring {
+            let (before, after) = match old {
+                Some(old) => self.leave_ring(old, &part, rng, &mut out, &mut resent),
+                None => (BTreeSet::new(), BTreeSet::new()),
+            };
+            for node in &part {
+                if let Some(process) = self.up.get_mut(node) {
+                    resent.push(std::mem::take(&mut process.unsent));
+                }
+            }
+            parts.push((part, before, after));
+        }
+        let view: BTreeSet<Member> = parts.iter().flat_map(|(_, _, after)| after.iter().copied()).collect();
+        for (part, before, after) in &parts {
+            for me in after.iter().filter(|me| part.contains(&me.node)) {
+                announce(*me, before, after, &view, new, rng, &mut out);
+            }
+        }
+        for node in nodes {
+            let all = self.configured.is_subset(nodes);
+            if let Some(process) = self.up.get_mut(node) {
+                process.ring = Some(new);
+                process.seen_all |= all;
+            }
+            out.push(Out::Ring(*node));
+        }
+        let pending = interleave(resent, rng);
+        self.rings.insert(new, RingState { members: nodes.clone(), view, pending, ..RingState::default() });
+        let up = &self.up;
+        self.rings.retain(|ring, _| up.values().any(|process| process.ring == Some(*ring)));
+        out
+    }
+
+    /// The end of an old ring for those of its members that form a new one together: their group before
+    /// and after the nodes that are not among them have gone.
+    fn leave_ring(
+        &mut self,
+        old: Ring,
+        part: &BTreeSet<NodeId>,
+        rng: &mut Rng,
+        out: &mut Vec<Out>,
+        resent: &mut Vec<Vec<Pending>>,
+    ) -> (BTreeSet<Member>, BTreeSet<Member>) {
+        let Some(state) = self.rings.get_mut(&old) else { return Default::default() };
+        let count = state.pending.len();
+        let draw = |rng: &mut Rng, n: usize| usize::try_from(rng.below(n as u64 + 1)).unwrap_or(0);
+        let broadcast = *state.broadcast.get_or_insert_with(|| draw(rng, count));
+        let received = draw(rng, broadcast);
+        let mut view = state.view.clone();
+        let mut kept = Vec::new();
+        for (index, pending) in std::mem::take(&mut state.pending).into_iter().enumerate() {
+            let own = part.contains(&pending.from.node);
+            if index < broadcast {
+                if own || index < received {
+                    deliver(&pending, &mut view, |node| part.contains(&node), old, out);
+                }
+                // A message of mine may yet be delivered on other sides.
+                kept.push(pending);
+            } else if own {
+                resent.push(vec![pending]);
+            } else {
+                kept.push(pending);
+            }
+        }
+        state.pending = kept;
+        let after = view.iter().copied().filter(|member| part.contains(&member.node)).collect();
+        (view, after)
+    }
+
+    /// A process asks for something to be put in order. Returns the ring that has work now.
+    pub fn send(&mut self, from: Member, what: What) -> Option<Ring> {
+        let process = self.up.get_mut(&from.node)?;
+        let pending = Pending { from, what };
+        let Some(ring) = process.ring else {
+            process.unsent.push(pending);
+            return None;
+        };
+        self.rings.get_mut(&ring)?.pending.push(pending);
+        Some(ring)
+    }
+
+    /// Rings that have something to put in order and can.
+    #[must_use]
+    pub fn busy_rings(&self) -> Vec<Ring> {
+        let busy = |(ring, state): (&Ring, &RingState)| {
+            (!state.pending.is_empty() && self.is_whole(*ring)).then_some(*ring)
+        };
+        self.rings.iter().filter_map(busy).collect()
+    }
+
+    /// The token comes round: up to `most` of what waits is ordered and delivered to all members.
+    pub fn order(&mut self, ring: Ring, most: usize) -> Vec<Out> {
+        let mut out = Vec::new();
+        if !self.is_whole(ring) {
+            return out;
+        }
+        let Some(state) = self.rings.get_mut(&ring) else { return out };
+        let most = most.min(state.pending.len());
+        for pending in state.pending.drain(..most).collect::<Vec<_>>() {
+            deliver(&pending, &mut state.view, |_| true, ring, &mut out);
+        }
+        out
+    }
+
+    /// There is more to put in order.
+    #[must_use]
+    pub fn has_more(&self, ring: Ring) -> bool {
+        self.rings.get(&ring).is_some_and(|state| !state.pending.is_empty()) && self.is_whole(ring)
+    }
+}
+
+fn deliver(
+    pending: &Pending,
+    view: &mut BTreeSet<Member>,
+    hears: impl Fn(NodeId) -> bool,
+    ring: Ring,
+    out: &mut Vec<Out>,
+) {
+    let from = pending.from;
+    let membership = |view: &BTreeSet<Member>, left: Vec<(Member, LeaveReason)>, out: &mut Vec<Out>| {
+        for to in view.iter().filter(|to| hears(to.node)) {
+            let event = Event::Membership { members: view.clone(), left: left.clone() };
+            out.push(Out::Group(*to, event));
+        }
+    };
+    match &pending.what {
+        What::Say(message) => {
+            if !view.contains(&from) {
+                return;
+            }
+            for to in view.iter().filter(|to| hears(to.node)) {
+                out.push(Out::Group(*to, Event::Delivered { from, message: (**message).clone() }));
+            }
+        }
+        What::Join => {
+            if view.insert(from) {
+                membership(view, Vec::new(), out);
+            }
+            let _ = ring;
+        }
+        What::Leave => {
+            if view.remove(&from) {
+                membership(view, vec![(from, LeaveReason::Leave)], out);
+            }
+            if hears(from.node) {
+                out.push(Out::Left(from));
+            }
+        }
+        What::Dead => {
+            if view.remove(&from) {
+                membership(view, vec![(from, LeaveReason::ProcessDown)], out);
+            }
+        }
+    }
+}
+
+/// Tells one process what a new ring means to it.
+fn announce(
+    me: Member,
+    before: &BTreeSet<Member>,
+    after: &BTreeSet<Member>,
+    view: &BTreeSet<Member>,
+    ring: Ring,
+    rng: &mut Rng,
+    out: &mut Vec<Out>,
+) {
+    let left: Vec<_> =
+        before.difference(after).map(|member| (*member, LeaveReason::NodeDown)).collect();
+    let mut members = after.clone();
+    if !left.is_empty() {
+        out.push(Out::Group(me, Event::Membership { members: members.clone(), left }));
+    }
+    let mut joined: Vec<Member> = view.difference(after).copied().collect();
+    while !joined.is_empty() {
+        let index = usize::try_from(rng.below(joined.len() as u64)).unwrap_or(0);
+        members.insert(joined.swap_remove(index));
+        out.push(Out::Group(me, Event::Membership { members: members.clone(), left: Vec::new() }));
+    }
+    out.push(Out::Group(me, Event::Ring { ring }));
+}
+
+/// Merges queues in a random order that keeps each queue's own (first in, first out per sender).
+fn interleave(queues: Vec<Vec<Pending>>, rng: &mut Rng) -> Vec<Pending> {
+    let mut by_sender: BTreeMap<NodeId, std::collections::VecDeque<Pending>> = BTreeMap::new();
+    for pending in queues.into_iter().flatten() {
+        by_sender.entry(pending.from.node).or_default().push_back(pending);
+    }
+    let mut merged = Vec::new();
+    while !by_sender.is_empty() {
+        let senders: Vec<NodeId> = by_sender.keys().copied().collect();
+        let Some(sender) = rng.pick(&senders) else { break };
+        if let Some(queue) = by_sender.get_mut(&sender) {
+            merged.extend(queue.pop_front());
+            if queue.is_empty() {
+                by_sender.remove(&sender);
+            }
+        }
+    }
+    merged
+}
+
+/// From the profile `lan`: token 1000 ms, held for up to 100 ms before; consensus 100 ms; and the skew.
+pub const LAN_DETECTION: (u64, u64) = (1000 * MS, 1150 * MS);

@@ -1,0 +1,360 @@
+//! Bad luck, and operators.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sfha_core::{Command, Event, Member, NodeId};
+
+use super::corosync::What;
+use super::machine::Machine;
+use super::profile::Fault;
+use super::world::{Coming, MS, World};
+
+/// One thing of a fixed plan (instead of chance).
+#[derive(Debug, Clone)]
+pub enum Script {
+    /// See [`Fault`]; of that node.
+    At(Fault, NodeId),
+}
+
+/// A VIP out of a few names and a few addresses.
+#[must_use]
+pub fn add_vip(name: u64, address: u64) -> Command {
+    let address = format!("10.0.0.{}/24", 100 + address);
+    Command::AddVip {
+        name: format!("v{name}"),
+        address: address.parse().unwrap_or_default(),
+        interface: None,
+    }
+}
+
+impl World {
+    pub(super) fn next_fault(&mut self) {
+        if self.settling {
+            return;
+        }
+        let faults = self.profile.faults;
+        let total = faults.iter().map(|(_, weight)| weight).sum();
+        let mut draw = self.rng.below(total);
+        for (fault, weight) in faults {
+            if draw < *weight {
+                self.inflict(*fault, None);
+                break;
+            }
+            draw -= weight;
+        }
+        // Now and then much happens at once.
+        let longest = if self.rng.chance(300) { 100 * MS } else { self.profile.pause };
+        let wait = self.rng.range(0, longest);
+        self.after(wait, Coming::Fault);
+    }
+
+    pub(super) fn play(&mut self, script: Script) {
+        let Script::At(fault, node) = script;
+        self.inflict(fault, Some(node));
+    }
+
+    fn some_node(&mut self, which: impl Fn(&Machine) -> bool) -> Option<NodeId> {
+        let nodes: Vec<NodeId> =
+            self.machines.values().filter(|machine| which(machine)).map(|machine| machine.id).collect();
+        self.rng.pick(&nodes)
+    }
+
+    fn inflict(&mut self, fault: Fault, node: Option<NodeId>) {
+        let powered = |machine: &Machine| machine.powered && !machine.frozen;
+        let runs = |machine: &Machine| powered(machine) && machine.daemon.is_some() && !machine.stands_still();
+        match fault {
+            Fault::PowerCut => {
+                let Some(node) = node.or_else(|| self.some_node(powered)) else { return };
+                self.power_cut(node);
+                if self.rng.chance(800) {
+                    let wait = self.rng.millis(500, 10_000);
+                    self.after(wait, Coming::Boot(node));
+                }
+            }
+            Fault::PowerCutAll => {
+                let nodes: Vec<NodeId> = self.machines.keys().copied().collect();
+                for node in nodes {
+                    self.power_cut(node);
+                    let wait = self.rng.millis(500, 8000);
+                    self.after(wait, Coming::Boot(node));
+                }
+            }
+            Fault::Kill => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                self.kill(node);
+            }
+            Fault::KillSeveral => {
+                let nodes: Vec<NodeId> = self.machines.values().filter(|m| runs(m)).map(|m| m.id).collect();
+                for node in nodes {
+                    if self.rng.chance(600) {
+                        self.kill(node);
+                    }
+                }
+            }
+            Fault::Pause => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                self.tell(|| format!("-- node {node}'s daemon stands still"));
+                let Some(daemon) = self.daemon_mut(node) else { return };
+                daemon.paused = true;
+                let pid = daemon.pid;
+                let wait = self.rng.millis(100, 6000);
+                self.after(wait, Coming::Resume(node));
+                self.after(5000 * MS, Coming::WatchdogKill(node, pid));
+            }
+            Fault::Freeze => {
+                let Some(node) = node.or_else(|| self.some_node(powered)) else { return };
+                self.tell(|| format!("-- node {node} freezes"));
+                if let Some(machine) = self.machines.get_mut(&node) {
+                    machine.frozen = true;
+                }
+                self.net.freeze(node, true);
+                self.replan();
+                let wait = self.rng.millis(100, 6000);
+                self.after(wait, Coming::Resume(node));
+            }
+            Fault::Partition => {
+                let most = self.rng.range(2, 3);
+                let nodes: Vec<NodeId> = self.machines.keys().copied().collect();
+                let sides = nodes.into_iter().map(|node| (node, self.rng.below(most))).collect();
+                self.cut(sides);
+            }
+            Fault::Isolate => {
+                let Some(node) = node.or_else(|| self.some_node(|_| true)) else { return };
+                self.cut(BTreeMap::from([(node, 9)]));
+            }
+            Fault::Heal => {
+                self.tell(|| "-- healed".to_owned());
+                self.net.heal();
+                self.replan();
+            }
+            Fault::CorosyncCrash => {
+                let Some(node) = node.or_else(|| self.some_node(powered)) else { return };
+                self.corosync_crash(node);
+                let wait = self.rng.millis(100, 3000);
+                self.after(wait, Coming::CorosyncStart(node));
+            }
+            Fault::Shutdown => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                self.tell(|| format!("-- node {node} is asked to stop"));
+                if let Some(daemon) = self.daemon_mut(node) {
+                    daemon.stopping = true;
+                }
+                self.feed(node, Event::Shutdown);
+            }
+            Fault::Command => {
+                let command = self.some_command();
+                self.command(node, command);
+            }
+            Fault::Move => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                let Some(pid) = self.daemon(node).map(|daemon| daemon.pid) else { return };
+                let to = if self.rng.chance(500) { self.some_node(|_| true) } else { None };
+                let request = self.book.ask(node, pid, self.now, None);
+                self.feed(node, Event::Move { request, to });
+            }
+            Fault::Maintenance => {
+                let on = self.rng.chance(500);
+                self.command(node, Command::SetMaintenance { on });
+            }
+            Fault::Grow => self.grow(),
+        }
+    }
+
+    /// An operator's command, on some node.
+    pub(super) fn command(&mut self, node: Option<NodeId>, command: Command) {
+        let runs = |machine: &Machine| machine.daemon.is_some() && !machine.stands_still();
+        let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+        let Some(pid) = self.daemon(node).map(|daemon| daemon.pid) else { return };
+        let request = self.book.ask(node, pid, self.now, Some(&command));
+        self.feed(node, Event::Propose { request, command });
+    }
+
+    fn some_command(&mut self) -> Command {
+        let (name, address) = (self.rng.below(4), self.rng.below(4));
+        match self.rng.below(10) {
+            0..2 => add_vip(name, address),
+            2..4 => Command::RemoveVip { name: format!("v{name}") },
+            4..6 => {
+                let nodes: Vec<NodeId> = self.machines.keys().copied().collect();
+                let node = self.rng.pick(&nodes).unwrap_or(1);
+                Command::SetStandby { node, standby: self.rng.chance(400) }
+            }
+            _ => Command::SetEndpoint { node: 1, endpoint: Some(self.book.fresh_value()) },
+        }
+    }
+
+    /// A node is invited, and another time it joins.
+    fn grow(&mut self) {
+        let runs = |machine: &Machine| machine.daemon.is_some() && !machine.stands_still();
+        let Some(node) = self.some_node(runs) else { return };
+        let Some(daemon) = self.daemon(node) else { return };
+        let open = daemon.core.state().invites.iter().find(|(_, invite)| invite.redeemed.is_none());
+        let count = daemon.core.state().invites.len();
+        let command = match open {
+            None => Command::AddInvite {
+                id: format!("i{count}"),
+                public_key: "once".to_owned(),
+                ip: None,
+                expires: 1000,
+                initiator: node,
+            },
+            Some((id, _)) => Command::AddNode {
+                invite: id.clone(),
+                name: format!("new-{id}"),
+                public_key: format!("key-{id}"),
+                endpoint: None,
+                now: 0,
+            },
+        };
+        self.command(Some(node), command);
+    }
+
+    fn cut(&mut self, sides: BTreeMap<NodeId, u64>) {
+        self.tell(|| format!("-- sides {sides:?}"));
+        self.net.partition(sides);
+        self.replan();
+    }
+
+    pub(super) fn power_cut(&mut self, node: NodeId) {
+        let Some(machine) = self.machines.get_mut(&node) else { return };
+        if !machine.powered {
+            return;
+        }
+        machine.powered = false;
+        machine.frozen = false;
+        machine.starting = false;
+        machine.addresses.clear();
+        self.tell(|| format!("-- node {node} loses power"));
+        self.end_process(node);
+        self.net.stop(node);
+        self.replan();
+    }
+
+    pub(super) fn boot(&mut self, node: NodeId) {
+        let Some(machine) = self.machines.get_mut(&node) else { return };
+        if machine.powered {
+            return;
+        }
+        machine.powered = true;
+        machine.thawed = None;
+        self.tell(|| format!("-- node {node} boots"));
+        let wait = self.rng.millis(10, 300);
+        self.after(wait, Coming::CorosyncStart(node));
+        self.start_again(node, 10, 1500);
+    }
+
+    pub(super) fn kill(&mut self, node: NodeId) {
+        let Some(pid) = self.daemon(node).map(|daemon| daemon.pid) else { return };
+        self.tell(|| format!("-- node {node}'s daemon is killed"));
+        let connected = self.daemon(node).is_some_and(|daemon| daemon.connected);
+        self.end_process(node);
+        if connected && self.net.is_up(node) {
+            self.send(Member { node, pid }, What::Dead);
+        }
+        let wait = self.rng.millis(20, 80);
+        self.after(wait, Coming::ReleaseAfterDeath(node, pid));
+    }
+
+    pub(super) fn watchdog_kill(&mut self, node: NodeId, pid: u32) {
+        if self.process(node, pid).is_some_and(|daemon| daemon.paused) {
+            self.kill(node);
+        }
+    }
+
+    /// `ExecStopPost=`, then systemd's `Restart=`.
+    pub(super) fn release_after_death(&mut self, node: NodeId, _pid: u32) {
+        let fails = self.profile.bad_release_after_death && !self.settling && self.rng.chance(300);
+        let Some(machine) = self.machines.get_mut(&node) else { return };
+        if !machine.powered || machine.daemon.is_some() {
+            return;
+        }
+        if machine.frozen {
+            self.after(100 * MS, Coming::ReleaseAfterDeath(node, _pid));
+            return;
+        }
+        if !fails {
+            machine.addresses.clear();
+        }
+        let slow = self.rng.chance(300);
+        self.start_again(node, 100, if slow { 6000 } else { 600 });
+    }
+
+    pub(super) fn corosync_crash(&mut self, node: NodeId) {
+        if !self.net.is_up(node) {
+            return;
+        }
+        self.tell(|| format!("-- node {node}'s Corosync crashes"));
+        self.net.stop(node);
+        if let Some(daemon) = self.daemon_mut(node)
+            && daemon.connected
+        {
+            daemon.connected = false;
+            daemon.newest[0] = daemon.newest[0].max(daemon.newest[1]) + 1;
+            let lag = self.rng.range(50, 20 * MS);
+            self.push(node, 0, lag, Event::Disconnected);
+        }
+        self.replan();
+    }
+
+    pub(super) fn corosync_start(&mut self, node: NodeId) {
+        let ready = self.machines.get(&node).is_some_and(|machine| machine.powered && !machine.frozen);
+        if self.net.is_up(node) || !ready {
+            return;
+        }
+        self.net.start(node);
+        if self.rng.chance(500) {
+            let wait = self.rng.millis(1, 15);
+            self.after(wait, Coming::FormAlone(node));
+        }
+        self.replan();
+        if let Some(pid) = self.daemon(node).map(|daemon| daemon.pid) {
+            let wait = self.rng.millis(100, 1000);
+            self.after(wait, Coming::Connect(node, pid));
+        }
+    }
+
+    pub(super) fn resume(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(machine) = self.machines.get_mut(&node) else { return };
+        let was_frozen = std::mem::take(&mut machine.frozen);
+        let was_paused =
+            machine.daemon.as_mut().is_some_and(|daemon| std::mem::take(&mut daemon.paused));
+        if !was_frozen && !was_paused {
+            return;
+        }
+        machine.thawed = Some(now);
+        self.tell(|| format!("-- node {node} goes on"));
+        if was_frozen {
+            self.net.freeze(node, false);
+            if !self.net.is_up(node) {
+                let wait = self.rng.millis(1, 100);
+                self.after(wait, Coming::CorosyncStart(node));
+            } else if self.net.ring(node).is_some_and(|(_, members)| {
+                members.iter().any(|other| !self.net.share_ring(node, *other))
+            }) && self.rng.chance(500)
+            {
+                let wait = self.rng.millis(5, 150);
+                self.after(wait, Coming::FormAlone(node));
+            }
+            self.replan();
+        }
+        let Some(daemon) = self.daemon_mut(node) else {
+            self.start_again(node, 10, 300);
+            return;
+        };
+        let pid = daemon.pid;
+        let deadline = daemon.tick;
+        self.after(0, Coming::Wake(node, pid));
+        let ready: BTreeSet<u64> = self
+            .daemon(node)
+            .map(|daemon| daemon.inbox.keys().map(|(at, _)| *at).filter(|at| *at > now).collect())
+            .unwrap_or_default();
+        for at in ready {
+            self.after(at - now, Coming::Wake(node, pid));
+        }
+        if let Some(at) = deadline {
+            let wait = at.saturating_sub(now) + self.rng.range(0, 2000);
+            self.after(wait, Coming::Tick(node, pid, at));
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a daemon does for its core: messages, the disk, addresses with a lease.
+
+use std::net::IpAddr;
+
+use sfha_core::state::Vip;
+use sfha_core::{Action, ActionId, ClusterState, Event, Member, NodeId};
+
+use super::corosync::What;
+use super::machine::Address;
+use super::world::{Coming, MS, World};
+
+/// An action that takes time.
+#[derive(Debug)]
+pub(super) enum Work {
+    Acquire { name: String, vip: Vip, fails: bool },
+    Release { name: String, vip: Vip, fails: bool },
+    Persist { state: Box<ClusterState>, fails: bool },
+}
+
+impl World {
+    pub(super) fn act(&mut self, node: NodeId, action: Action) {
+        self.tell(|| {
+            let text: String = format!("{action:?}").chars().take(300).collect();
+            format!("node {node} -> {text}")
+        });
+        let Some(pid) = self.daemon(node).map(|daemon| daemon.pid) else { return };
+        match action {
+            Action::Multicast(message) => {
+                if self.daemon(node).is_some_and(|daemon| daemon.connected) && self.net.is_up(node) {
+                    self.send(Member { node, pid }, What::Say(Box::new(message)));
+                }
+            }
+            Action::Persist { id, state } => self.persist(node, pid, id, state),
+            Action::Acquire { id, name, vip } => self.acquire(node, pid, id, name, vip),
+            Action::Release { id, name, vip } => self.release(node, pid, id, name, vip),
+            Action::Announce { .. } => {}
+            Action::Answer { request, result } => {
+                if let Err(why) = self.book.answered(request, node, pid, self.now, &result) {
+                    self.violate(|| why);
+                }
+            }
+            Action::Leave => {
+                if self.daemon(node).is_some_and(|daemon| daemon.connected) && self.net.is_up(node) {
+                    self.send(Member { node, pid }, What::Leave);
+                } else {
+                    self.check_left(node);
+                    self.end_process(node);
+                    self.start_again(node, 200, 4000);
+                }
+            }
+        }
+    }
+
+    fn persist(&mut self, node: NodeId, pid: u32, id: ActionId, state: Box<ClusterState>) {
+        let bad = self.profile.bad_disks && !self.settling;
+        let takes = if bad && self.rng.chance(100) {
+            self.rng.millis(20, 800)
+        } else {
+            self.rng.range(200, 15 * MS)
+        };
+        let fails = bad && self.rng.chance(60);
+        let now = self.now;
+        let Some(daemon) = self.daemon_mut(node) else { return };
+        let done = daemon.disk_busy.max(now) + takes;
+        daemon.disk_busy = done;
+        if !fails {
+            daemon.writing.push_back((id, state.clone()));
+        }
+        self.after(done - now, Coming::Done(node, pid, id, Work::Persist { state, fails }));
+    }
+
+    /// How long an action on an interface takes, and whether it fails.
+    fn interface(&mut self) -> (u64, bool) {
+        let bad = self.profile.bad_interfaces && !self.settling;
+        let takes = if bad && self.rng.chance(200) {
+            self.rng.millis(20, 300)
+        } else {
+            self.rng.range(300, 8 * MS)
+        };
+        (takes, bad && self.rng.chance(100))
+    }
+
+    /// When the actions of one VIP that were asked for so far, and one more, are over.
+    fn in_turn(&mut self, node: NodeId, name: &str, takes: u64) -> u64 {
+        let now = self.now;
+        let Some(daemon) = self.daemon_mut(node) else { return now };
+        let busy = daemon.busy.entry(name.to_owned()).or_default();
+        *busy = (*busy).max(now) + takes;
+        *busy - now
+    }
+
+    fn acquire(&mut self, node: NodeId, pid: u32, id: ActionId, name: String, vip: Vip) {
+        self.check_acquire(node, &name);
+        self.last_change = self.now;
+        let (takes, fails) = self.interface();
+        let wait = self.in_turn(node, &name, takes);
+        if let Some(daemon) = self.daemon_mut(node) {
+            daemon.wanted.insert(name.clone(), vip.clone());
+        }
+        self.after(wait, Coming::Done(node, pid, id, Work::Acquire { name, vip, fails }));
+    }
+
+    fn release(&mut self, node: NodeId, pid: u32, id: ActionId, name: String, vip: Vip) {
+        self.last_change = self.now;
+        let (takes, fails) = self.interface();
+        let wait = self.in_turn(node, &name, takes);
+        let now = self.now;
+        if let Some(daemon) = self.daemon_mut(node) {
+            // Not renewed from this turn on.
+            daemon.wanted.remove(&name);
+            if fails || wait > 20 * MS {
+                daemon.bad_release.entry(name.clone()).or_insert(now);
+            }
+        }
+        self.after(wait, Coming::Done(node, pid, id, Work::Release { name, vip, fails }));
+    }
+
+    pub(super) fn done(&mut self, node: NodeId, pid: u32, id: ActionId, work: Work) {
+        if self.process(node, pid).is_none() {
+            return;
+        }
+        if self.stands_still(node) {
+            // It is tried again when the process goes on.
+            let wait = self.rng.millis(5, 15);
+            self.after(wait, Coming::Done(node, pid, id, work));
+            return;
+        }
+        let (lease, now) = (self.profile.lease, self.now);
+        let failed;
+        match work {
+            Work::Persist { state, fails } => {
+                failed = fails;
+                if !fails && let Some(machine) = self.machines.get_mut(&node) {
+                    machine.disk = *state;
+                    if let Some(daemon) = &mut machine.daemon {
+                        daemon.writing.retain(|(other, _)| *other != id);
+                    }
+                }
+            }
+            Work::Acquire { name, vip, fails } => {
+                failed = fails;
+                // One that fails may have put the address there all the same.
+                if !fails || self.rng.chance(300) {
+                    self.put(node, vip.address.addr(), Address { name, expiry: now + lease });
+                }
+            }
+            Work::Release { name, vip, fails } => {
+                failed = fails;
+                if !fails && let Some(machine) = self.machines.get_mut(&node) {
+                    machine.addresses.remove(&vip.address.addr());
+                    if let Some(daemon) = &mut machine.daemon {
+                        daemon.bad_release.remove(&name);
+                    }
+                }
+            }
+        }
+        let outcome = if failed { Err("failed".to_owned()) } else { Ok(()) };
+        self.feed(node, Event::ActionFinished { id, outcome });
+    }
+
+    fn put(&mut self, node: NodeId, ip: IpAddr, address: Address) {
+        self.tell(|| format!("node {node} has {ip} ({})", address.name));
+        if let Some(machine) = self.machines.get_mut(&node) {
+            machine.addresses.insert(ip, address);
+        }
+        self.check_holders(node, ip);
+    }
+
+    pub(super) fn renew(&mut self, node: NodeId, pid: u32) {
+        if self.process(node, pid).is_none() {
+            return;
+        }
+        let renewal = self.profile.renewal;
+        if self.stands_still(node) {
+            self.after(10 * MS, Coming::Renew(node, pid));
+            return;
+        }
+        let (now, lease) = (self.now, self.profile.lease);
+        let Some(machine) = self.machines.get_mut(&node) else { return };
+        let Some(daemon) = &mut machine.daemon else { return };
+        let mut renewed = Vec::new();
+        let mut vanished = Vec::new();
+        for (name, vip) in &daemon.wanted {
+            if daemon.busy.get(name).is_some_and(|until| *until > now) {
+                continue;
+            }
+            let ip = vip.address.addr();
+            match machine.addresses.get_mut(&ip) {
+                Some(address) if address.expiry > now => {
+                    address.expiry = now + lease;
+                    renewed.push(ip);
+                }
+                // Removed by the kernel: it is not for the hands to put it there again.
+                Some(_) => vanished.push((name.clone(), ip)),
+                None => {}
+            }
+        }
+        for (_, ip) in &vanished {
+            machine.addresses.remove(ip);
+        }
+        for ip in renewed {
+            self.check_holders(node, ip);
+        }
+        for (name, ip) in vanished {
+            self.tell(|| format!("node {node} has lost {ip} ({name})"));
+            self.vanished(node, name);
+        }
+        self.after(renewal, Coming::Renew(node, pid));
+    }
+
+    fn vanished(&mut self, node: NodeId, name: String) {
+        if let Some(daemon) = self.daemon_mut(node) {
+            daemon.wanted.remove(&name);
+        }
+        self.feed(node, Event::Vanished { name });
+    }
+}

@@ -1,0 +1,133 @@
+//! A node: its power, its disk, its kernel's addresses, and the daemon's hands (what `io` is for real).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use sfha_core::state::Vip;
+use sfha_core::{ActionId, Cluster, ClusterState, Event, NodeId};
+
+use super::record::Log;
+
+/// One address on an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// VIP it was put there for.
+    pub name: String,
+    /// When the kernel removes it.
+    pub expiry: u64,
+}
+
+/// A node.
+#[derive(Debug)]
+pub struct Machine {
+    /// Corosync's id.
+    pub id: NodeId,
+    /// It has power.
+    pub powered: bool,
+    /// All its processes stand still.
+    pub frozen: bool,
+    /// When it last began to move again, after standing still.
+    pub thawed: Option<u64>,
+    /// What a fresh process reads.
+    pub disk: ClusterState,
+    /// Addresses that a client gets an answer from, as long as there is power.
+    pub addresses: BTreeMap<IpAddr, Address>,
+    /// The daemon, while there is one.
+    pub daemon: Option<Daemon>,
+    /// Process id of the next daemon.
+    pub next_pid: u32,
+    /// A start of the daemon is on its way.
+    pub starting: bool,
+    /// Not started again before the end of the run.
+    pub stays_down: bool,
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub struct Daemon {
+    /// Process id.
+    pub pid: u32,
+    /// What is being tested.
+    pub core: Cluster,
+    /// It stands still.
+    pub paused: bool,
+    /// It has joined Corosync, or asked to.
+    pub connected: bool,
+    /// It was asked to stop.
+    pub stopping: bool,
+    /// What Corosync has said, by the time at which it is read.
+    pub inbox: BTreeMap<(u64, u64), Event>,
+    /// Newest entry of the inbox: of the group, of the quorum service.
+    pub newest: [u64; 2],
+    /// VIPs that it renews.
+    pub wanted: BTreeMap<String, Vip>,
+    /// Until when the actions of one VIP take.
+    pub busy: BTreeMap<String, u64>,
+    /// Until when writing takes.
+    pub disk_busy: u64,
+    /// Writes that are not over.
+    pub writing: VecDeque<(ActionId, Box<ClusterState>)>,
+    /// Releases that are late or failed, by VIP: since when.
+    pub bad_release: BTreeMap<String, u64>,
+    /// The deadline that is scheduled.
+    pub tick: Option<u64>,
+    /// What has been checked of its state.
+    pub checked: Option<(u64, u64)>,
+    /// Its events, where they are recorded.
+    pub log: Option<Log>,
+}
+
+impl Machine {
+    /// A node without power.
+    #[must_use]
+    pub fn new(id: NodeId, disk: ClusterState) -> Self {
+        Self {
+            id,
+            powered: false,
+            frozen: false,
+            thawed: None,
+            disk,
+            addresses: BTreeMap::new(),
+            daemon: None,
+            next_pid: 100,
+            starting: false,
+            stays_down: false,
+        }
+    }
+
+    /// The address is on an interface and answers.
+    #[must_use]
+    pub fn answers(&self, ip: IpAddr, now: u64) -> Option<&Address> {
+        self.addresses.get(&ip).filter(|address| self.powered && address.expiry > now)
+    }
+
+    /// Its processes can do nothing at the moment.
+    #[must_use]
+    pub fn stands_still(&self) -> bool {
+        self.frozen || self.daemon.as_ref().is_some_and(|daemon| daemon.paused)
+    }
+}
+
+impl Daemon {
+    /// A fresh process.
+    #[must_use]
+    pub fn new(pid: u32, core: Cluster, log: Option<Log>) -> Self {
+        Self {
+            pid,
+            core,
+            paused: false,
+            connected: false,
+            stopping: false,
+            inbox: BTreeMap::new(),
+            newest: [0, 0],
+            wanted: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            disk_busy: 0,
+            writing: VecDeque::new(),
+            bad_release: BTreeMap::new(),
+            tick: None,
+            checked: None,
+            log,
+        }
+    }
+}
