@@ -8,6 +8,7 @@ SHELL := /bin/sh
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 WITH_DEB = SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/lab-deb/sfha_*_amd64.deb)}"
 SETUP = ./assets/dev/setup.sh
+SEEDS = 200000
 
 .PHONY: help
 help: ## this list
@@ -20,7 +21,7 @@ setup: ## install what builds, tests and demo need (root; Debian 12)
 .PHONY: demo
 demo: setup ## three nodes on this machine: init, join, VIP, failover
 	@./assets/dev/deb.sh lab
-	@$(WITH_DEB) cargo run -q -p sfha-tests --bin sfha-demo
+	@$(WITH_DEB) cargo run -q --profile lab -p sfha-tests --bin sfha-demo
 
 .PHONY: test
 test: setup ## every test that can run here; one: make test ARGS='-E "test(name)"'
@@ -43,7 +44,12 @@ lab-deb: ## the package, quick to build: target/lab-deb/
 	@./assets/dev/deb.sh lab
 
 .PHONY: bench
-bench: setup ## measure failover, against keepalived
-	@$(SETUP) bench
-	@./assets/dev/deb.sh lab
-	@$(WITH_DEB) cargo run -q -p sfha-tests --release --bin sfha-bench $(ARGS)
+bench: ## measure what users get (the release package), against keepalived
+	@$(SETUP) build lab bench
+	@./assets/dev/deb.sh release
+	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --bin sfha-bench $(ARGS)
+
+.PHONY: soak
+soak: ## the simulation with many more faults: make soak SEEDS=1000000
+	@$(SETUP) build lab
+	@SFHA_SIM_SEEDS=$(SEEDS) cargo nextest run --profile soak --cargo-profile lab -p sfha-tests --test simulation $(ARGS)
