@@ -26,7 +26,7 @@ pub enum LeaveReason {
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "event")]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     /// Corosync is reached and the group joined.
     Connected {
@@ -92,6 +92,12 @@ pub enum Event {
         id: ActionId,
         /// Done, or the code of why not.
         outcome: Result<(), String>,
+    },
+    /// A VIP that was acquired is no longer on its interface, and nobody here took it off: the kernel
+    /// did, because this program stood still for longer than the lease. It must not be put back.
+    Vanished {
+        /// Name of the VIP.
+        name: String,
     },
     /// A deadline passed, or it is time to look again.
     Tick,

@@ -1,12 +1,14 @@
 //! What daemons say to each other through the CPG group, in agreed order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Ring;
 use crate::command::Command;
 use crate::ledger::Ledger;
-use crate::state::{ClusterState, NodeId};
+use crate::state::{Age, ClusterState, NodeId};
 
 /// A process in the group: the daemon of a node. A restarted daemon is another member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -28,7 +30,7 @@ pub struct Round {
 
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "say")]
+#[serde(rename_all = "kebab-case")]
 pub enum GroupMessage {
     /// The membership changed: everybody say [`GroupMessage::Hello`].
     SyncStart {
@@ -37,6 +39,11 @@ pub enum GroupMessage {
     },
     /// What a member has, as of the round's begin.
     Hello(Box<Hello>),
+    /// The sender, who has the lowest id, has quorum in that ring: VIPs may be given out.
+    Quorate {
+        /// The ring.
+        ring: Ring,
+    },
     /// The newest state, for those who lack it.
     Snapshot {
         /// The round it ends.
@@ -107,18 +114,47 @@ pub struct Hello {
     pub round: Round,
     /// Version of the program.
     pub program: String,
-    /// Epoch of its state.
-    pub epoch: u64,
-    /// Version of its state.
-    pub version: u64,
+    /// How new its state is.
+    pub age: Age,
     /// Hash of its state.
     pub hash: String,
-    /// VIPs that are, or may be, on one of its interfaces.
-    pub holds: BTreeSet<String>,
+    /// VIPs that are, or may be, on one of its interfaces, and their addresses.
+    pub holds: BTreeMap<String, IpAddr>,
     /// VIPs of those that it has seen on the interface.
     pub active: BTreeSet<String>,
     /// The ledger it last agreed on; `None` for a daemon that has just started.
     pub ledger: Option<Ledger>,
+    /// It has had quorum all the time since it agreed on that ledger: nobody else can have taken what
+    /// the ledger calls free.
+    pub unbroken: bool,
+    /// For how long yet, in milliseconds, what a missing node held must not be taken.
+    pub waits: BTreeMap<NodeId, u64>,
     /// It is about to stop.
     pub leaving: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::Node;
+
+    /// A tagged enum would read a map's numbers as strings and fail: the state has maps by node id.
+    #[test]
+    fn a_snapshot_survives_the_wire() {
+        let node = Node {
+            name: "node1".into(),
+            address: "10.100.0.1".parse().unwrap(),
+            public_key: None,
+            endpoint: None,
+            standby: false,
+        };
+        let state = ClusterState::new("prod", "lan", None, node);
+        let round = Round { by: Member { node: 1, pid: 7 }, count: 1 };
+        let message = GroupMessage::Snapshot { round, state: Box::new(state) };
+        let wire = serde_json::to_vec(&message).unwrap();
+        assert_eq!(serde_json::from_slice::<GroupMessage>(&wire).unwrap(), message);
+        let event = crate::Event::Delivered { from: round.by, message };
+        let record = serde_json::to_string(&event).unwrap();
+        assert_eq!(serde_json::from_str::<crate::Event>(&record).unwrap(), event);
+    }
 }
