@@ -20,6 +20,7 @@ mod cgroup;
 mod client;
 mod exec;
 mod image;
+mod nat;
 mod netlink;
 mod netns;
 mod node;
@@ -48,6 +49,7 @@ use nix::mount::{MsFlags, mount};
 pub use address::Address;
 pub use client::Client;
 pub use exec::Task;
+pub use nat::Nat;
 pub use node::Node;
 pub use probe_report::{AnswerRun, ProbeReport, Silence};
 pub use prober::Prober;
@@ -58,6 +60,7 @@ pub use watch_report::{Holding, WatchReport};
 pub use watcher::AddressWatcher;
 
 use image::Image;
+use nat::Router;
 use place::Place;
 use reap::GlobalLock;
 use switch::Switch;
@@ -71,13 +74,14 @@ pub struct LabOptions {
     name: String,
     nodes: usize,
     packages: Vec<PathBuf>,
+    routers: Vec<(usize, Nat)>,
     boot: bool,
 }
 
 impl LabOptions {
     /// Three nodes under exactly this name, which must be free.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), nodes: 3, packages: Vec::new(), boot: true }
+        Self { name: name.to_owned(), nodes: 3, packages: Vec::new(), routers: Vec::new(), boot: true }
     }
 
     /// Three nodes under a name that begins with `label` and that no other lab has: what tests want.
@@ -96,6 +100,19 @@ impl LabOptions {
     /// Installs a Debian package in all nodes before they boot.
     pub fn package(mut self, file: impl Into<PathBuf>) -> Self {
         self.packages.push(file.into());
+        self
+    }
+
+    /// Installs the package of sfha that `make test`, `make demo` and `make bench` name in `SFHA_DEB`.
+    pub fn sfha(self) -> Result<Self> {
+        let file = std::env::var_os("SFHA_DEB").filter(|file| !file.is_empty());
+        let file = file.context("SFHA_DEB does not name the package of sfha: `make lab-deb` builds one")?;
+        Ok(self.package(file))
+    }
+
+    /// Puts a router with address translation between a node (counted from 0) and the switch.
+    pub fn behind_nat(mut self, node: usize, nat: Nat) -> Self {
+        self.routers.push((node, nat));
         self
     }
 
@@ -145,9 +162,13 @@ impl Lab {
         let lock = GlobalLock::take()?;
         self.switch().create(&lock)?;
         self.client.create(&lock)?;
+        for (node, nat) in &options.routers {
+            ensure!(*node < self.nodes.len(), "no node {node} to be behind a router");
+            Router::new(&self.place, *node).create(*nat, &lock)?;
+        }
         drop(lock);
         let image = Image::of(&self.place);
-        let names: Vec<_> = self.nodes.iter().map(Node::name).collect();
+        let names: Vec<_> = self.nodes.iter().map(|node| (node.outside_ip(), node.name())).collect();
         image.build(&self.place, &names, &options.packages)?;
         for node in &self.nodes {
             fs::create_dir_all(node.dir())?;

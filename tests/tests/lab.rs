@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use sfha_tests::lab::{Endpoint, Lab, LabOptions, Node, PATIENCE, reap, wait_for, wait_until};
+use sfha_tests::lab::{Endpoint, Lab, LabOptions, Nat, Node, PATIENCE, reap, wait_for, wait_until};
 
 const VIP: &str = "10.77.0.100";
 
@@ -20,8 +22,19 @@ fn lab(label: &str, nodes: usize) -> Lab {
     Lab::up(&LabOptions::unique(label).nodes(nodes)).unwrap_or_else(|error| panic!("{error:#}"))
 }
 
+/// Waits until the target answers: after a silence the kernel looks for a neighbour only once a second.
+fn await_ping(node: &Node, target: &Node) {
+    let what = format!("{} to reach {}", node.name(), target.name());
+    wait_until(&what, PATIENCE, || pings(node, target)).unwrap();
+}
+
+fn await_client(lab: &Lab, node: &Node) {
+    let what = format!("the client to reach {}", node.name());
+    wait_until(&what, PATIENCE, || lab.client().can_ping(node.ip().into()).unwrap()).unwrap();
+}
+
 fn pings(node: &Node, target: &Node) -> bool {
-    node.exec(&["ping", "-c1", "-W1", &target.ip().to_string()]).unwrap().success()
+    node.exec(&["ping", "-c1", "-W0.4", &target.ip().to_string()]).unwrap().success()
 }
 
 fn carrier(node: &Node) -> bool {
@@ -63,7 +76,7 @@ fn a_node_is_a_debian_system_whose_disk_survives_a_power_cut() {
     assert_eq!(node.sh("cat /etc/new/other").unwrap(), "written while off");
     assert!(node.read_file("/run/in-memory").is_err(), "memory does not survive");
     assert!(!node.has_address(vip()).unwrap(), "addresses do not survive");
-    assert!(pings(lab.node(1), node));
+    await_ping(lab.node(1), node);
 
     node.shutdown().unwrap();
     assert!(node.journal(&["-n", "20"]).unwrap().contains("Reached target"), "{}", node.console());
@@ -75,33 +88,41 @@ fn cables_and_partitions_separate_exactly_whom_they_should() {
     let lab = lab("cables", 3);
     let [one, two, three] = [lab.node(0), lab.node(1), lab.node(2)];
     let reaches = |node: &Node| lab.client().can_ping(node.ip().into()).unwrap();
-    assert!(pings(one, two) && pings(one, three) && reaches(one));
+    for (from, to) in [(one, two), (one, three), (two, three)] {
+        await_ping(from, to);
+    }
+    lab.nodes().iter().for_each(|node| await_client(&lab, node));
 
     one.unplug().unwrap();
     wait_until("node1 to lose its carrier", PATIENCE, || !carrier(one)).unwrap();
     assert!(!pings(two, one) && pings(two, three) && !reaches(one));
     one.plug().unwrap();
-    wait_until("node1 to answer again", PATIENCE, || pings(two, one)).unwrap();
+    await_ping(two, one);
 
     lab.partition(&[&[0], &[1, 2]]).unwrap();
     assert!(carrier(one), "a partition takes no carrier");
     assert!(!pings(one, two) && !pings(three, one) && pings(two, three));
-    assert!(reaches(one) && reaches(two), "the client stays with both sides");
+    await_client(&lab, one);
+    await_client(&lab, two);
     lab.partition(&[&[0, 1], &[2]]).unwrap();
-    assert!(pings(one, two) && !pings(one, three), "a partition replaces the one before");
+    assert!(!pings(one, three) && !pings(three, two), "a partition replaces the one before");
+    await_ping(one, two);
 
     lab.heal().unwrap();
-    assert!(pings(one, three));
+    await_ping(one, three);
     lab.block_one_way(Endpoint::Node(0), Endpoint::Client).unwrap();
     assert!(!reaches(one) && reaches(two));
     lab.heal().unwrap();
     lab.isolate(1).unwrap();
-    assert!(!reaches(two) && !pings(two, one) && pings(one, three));
+    assert!(!reaches(two) && !pings(two, one));
+    await_ping(one, three);
     lab.heal().unwrap();
     lab.lose(100).unwrap();
-    assert!(!pings(one, two) && reaches(one));
+    assert!(!pings(one, two));
+    await_client(&lab, one);
     lab.heal().unwrap();
-    assert!(pings(one, two) && reaches(two));
+    await_ping(one, two);
+    await_client(&lab, two);
     assert!(lab.partition(&[&[0], &[0]]).is_err());
 }
 
@@ -189,6 +210,83 @@ fn an_address_that_nobody_moves_is_never_silent() {
     assert!(report.gap <= report.longest_send_pause + Duration::from_millis(50), "{report:#?}");
 }
 
+/// The outside port from which a node's socket reaches each of two ports of the client.
+fn outside_ports(lab: &Lab, node: usize) -> [u16; 2] {
+    let client = lab.client().ip();
+    let listen = move || {
+        let sockets = [UdpSocket::bind((client, 0))?, UdpSocket::bind((client, 0))?];
+        sockets.iter().try_for_each(|socket| socket.set_read_timeout(Some(PATIENCE)))?;
+        Ok(sockets)
+    };
+    let listeners = lab.client().within_network(listen).unwrap();
+    let targets = [0, 1].map(|index: usize| listeners[index].local_addr().unwrap());
+    let sender = lab.node(node).within_network(|| Ok(UdpSocket::bind("0.0.0.0:0")?)).unwrap();
+    let port = sender.local_addr().unwrap().port();
+    [0, 1].map(|index: usize| {
+        sender.send_to(b"?", targets[index]).unwrap();
+        let (_, from) = listeners[index].recv_from(&mut [0; 8]).unwrap();
+        assert_eq!(from.ip(), IpAddr::from(lab.node(node).outside_ip()), "from port {port}");
+        from.port()
+    })
+}
+
+#[test]
+fn a_node_behind_a_router_reaches_others_and_is_not_reached() {
+    let options = LabOptions::unique("nat").nodes(3).behind_nat(0, Nat::Cone).behind_nat(1, Nat::Symmetric);
+    let lab = Lab::up(&options).unwrap();
+    let [one, two, three] = [lab.node(0), lab.node(1), lab.node(2)];
+    await_ping(one, three);
+    await_ping(two, three);
+    assert!(!pings(three, one) && !pings(two, one));
+    let [first, second] = outside_ports(&lab, 0);
+    assert_eq!(first, second, "one outside port for all destinations");
+    let [first, second] = outside_ports(&lab, 1);
+    assert_ne!(first, second, "another outside port for each destination");
+
+    one.unplug().unwrap();
+    wait_until("node1 to lose its carrier", PATIENCE, || !carrier(one)).unwrap();
+    one.plug().unwrap();
+    await_ping(one, three);
+    one.cut().unwrap();
+    one.boot().unwrap();
+    await_ping(one, three);
+}
+
+/// A package with a unit, as small as they come.
+fn build_package(folder: &Path) -> PathBuf {
+    let tree = folder.join("tree");
+    let unit = tree.join("lib/systemd/system/lab-test.service");
+    let file = folder.join("lab-test.deb");
+    for folder in [tree.join("DEBIAN"), unit.parent().unwrap().to_owned()] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    let control = "Package: lab-test\nVersion: 1\nArchitecture: all\nMaintainer: nobody <nobody@localhost>\n\
+                   Depends: corosync\nDescription: a package\n";
+    fs::write(tree.join("DEBIAN/control"), control).unwrap();
+    fs::write(unit, "[Service]\nExecStart=/bin/sleep infinity\n").unwrap();
+    let status = Command::new("dpkg-deb").arg("--build").arg(&tree).arg(&file).stdout(Stdio::null()).status();
+    assert!(status.unwrap().success());
+    file
+}
+
+#[test]
+fn a_package_is_installed_on_every_node_and_nothing_of_the_host_is_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = LabOptions::unique("package").nodes(2).package(build_package(folder.path()));
+    let lab = Lab::up(&options).unwrap();
+    for node in lab.nodes() {
+        assert!(node.exec_ok(&["dpkg", "-s", "lab-test"]).unwrap().contains("Status: install ok installed"));
+        node.exec_ok(&["systemctl", "start", "lab-test"]).unwrap();
+        let enabled = node.exec_ok(&["systemctl", "is-enabled", "corosync"]);
+        assert!(enabled.is_err(), "corosync is off until somebody wants it: {enabled:?}");
+        assert!(node.read_file("/etc/corosync/corosync.conf").is_err());
+    }
+    let ids: Vec<_> = lab.nodes().iter().map(|node| node.read_file("/etc/machine-id").unwrap()).collect();
+    assert_ne!(ids[0], ids[1]);
+    let missing = Lab::up(&LabOptions::unique("package").package("/no/such.deb")).unwrap_err();
+    assert!(format!("{missing:#}").contains("/no/such.deb"), "{missing:#}");
+}
+
 const COROSYNC_CONF: &str = "
 totem {
   version: 2
@@ -259,12 +357,11 @@ fn a_lab_whose_process_was_killed_is_removed_by_whoever_comes_next() {
     // Another test may just be doing it.
     reap::reap().unwrap();
     assert!(!reap::labs().iter().any(|place| place.name() == name));
-    let namespaces = std::fs::read_dir("/run/netns").unwrap().flatten();
+    let namespaces = fs::read_dir("/run/netns").unwrap().flatten();
     assert!(!namespaces.into_iter().any(|entry| entry.file_name().to_string_lossy().contains(&name)));
-    assert!(!std::fs::read_to_string("/proc/self/mounts").unwrap().contains(&name));
+    assert!(!fs::read_to_string("/proc/self/mounts").unwrap().contains(&name));
     let gone = || {
-        (!std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()))
-            .then_some(())
+        (!fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty())).then_some(())
     };
     wait_for("the node's init to be gone", PATIENCE, gone).unwrap();
 }

@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, kill, sigaction};
 use nix::unistd::Pid;
 use sfha_tests::lab::place::Place;
-use sfha_tests::lab::{Endpoint, Lab, LabOptions, ProcessId, reap, require, wait_until};
+use sfha_tests::lab::{Endpoint, Lab, LabOptions, Nat, ProcessId, reap, require, wait_until};
 
 /// A whole sfha cluster on this machine: nodes are Debian systems in containers on a switch of their own.
 #[derive(Debug, Parser)]
@@ -27,19 +27,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Build a lab, boot its nodes and hold it until Ctrl-C
-    Up {
-        /// What the other commands call it: a-z, 0-9 and '-'
-        name: String,
-        /// How many nodes
-        #[arg(long, default_value_t = 3)]
-        nodes: usize,
-        /// A Debian package to install in every node; may be repeated
-        #[arg(long, value_name = "FILE")]
-        deb: Vec<PathBuf>,
-        /// Return when it is up; `down` ends it
-        #[arg(long, short)]
-        detach: bool,
-    },
+    Up(Up),
     /// End a lab that `up` holds
     Down { name: String },
     /// List the labs
@@ -104,6 +92,27 @@ enum Verb {
 }
 
 #[derive(Debug, clap::Args)]
+struct Up {
+    /// What the other commands call it: a-z, 0-9 and '-'
+    name: String,
+    /// How many nodes
+    #[arg(long, default_value_t = 3)]
+    nodes: usize,
+    /// A Debian package to install in every node; may be repeated
+    #[arg(long, value_name = "FILE")]
+    deb: Vec<PathBuf>,
+    /// Put this node behind a router with address translation; may be repeated
+    #[arg(long, value_name = "NODE")]
+    nat: Vec<usize>,
+    /// The same with a router that takes another port for each destination
+    #[arg(long, value_name = "NODE")]
+    symmetric_nat: Vec<usize>,
+    /// Return when it is up; `down` ends it
+    #[arg(long, short)]
+    detach: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct Nodes {
     name: String,
     /// `node1` or `1`
@@ -125,8 +134,8 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<ExitCode> {
     require::check()?;
     match verb {
-        Verb::Up { name, nodes, deb, detach: true } => detach(&name, nodes, &deb)?,
-        Verb::Up { name, nodes, deb, detach: false } => hold(&name, nodes, &deb)?,
+        Verb::Up(up) if up.detach && std::env::var_os(HOLDER).is_none() => detach(&up.name)?,
+        Verb::Up(up) => hold(&up)?,
         Verb::Down { name } => down(&name)?,
         Verb::List => list()?,
         Verb::Status { name } => status(&Lab::attach(&name)?)?,
@@ -174,19 +183,27 @@ extern "C" fn on_signal(_: libc::c_int) {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-fn hold(name: &str, nodes: usize, packages: &[PathBuf]) -> Result<()> {
+fn hold(up: &Up) -> Result<()> {
     let action = SigAction::new(SigHandler::Handler(on_signal), SaFlags::SA_RESTART, SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the handler only stores to an atomic.
         unsafe { sigaction(signal, &action) }?;
     }
     let start = Instant::now();
-    let options =
-        packages.iter().fold(LabOptions::named(name).nodes(nodes), |options, deb| options.package(deb));
+    let mut options = LabOptions::named(&up.name).nodes(up.nodes);
+    for package in &up.deb {
+        options = options.package(package);
+    }
+    for (nodes, nat) in [(&up.nat, Nat::Cone), (&up.symmetric_nat, Nat::Symmetric)] {
+        for node in nodes {
+            options = options.behind_nat(node.checked_sub(1).context("nodes count from 1")?, nat);
+        }
+    }
     let lab = Lab::up(&options)?;
+    let (name, nodes, ms) = (&up.name, up.nodes, start.elapsed().as_millis());
+    let end = if up.detach { format!("`sfha-lab down {name}`") } else { "Ctrl-C".to_owned() };
     print(&format!(
-        "{name}: {nodes} nodes up after {} ms; try `sfha-lab shell {name} 1`. Ctrl-C ends it.\n",
-        start.elapsed().as_millis()
+        "{name}: {nodes} nodes up after {ms} ms; try `sfha-lab shell {name} 1`. {end} ends it.\n"
     ))?;
     while !INTERRUPTED.load(Ordering::Relaxed) {
         thread::park_timeout(Duration::from_millis(100));
@@ -194,13 +211,13 @@ fn hold(name: &str, nodes: usize, packages: &[PathBuf]) -> Result<()> {
     lab.down()
 }
 
+/// Tells a process that it was started to hold a detached lab.
+const HOLDER: &str = "SFHA_LAB_HOLDER";
+
 /// Lets a process of its own hold the lab, and waits until that one is done with booting or has given up.
-fn detach(name: &str, nodes: usize, packages: &[PathBuf]) -> Result<()> {
+fn detach(name: &str) -> Result<()> {
     let mut command = Command::new("setsid");
-    command.arg(std::env::current_exe()?).args(["up", name, "--nodes", &nodes.to_string()]);
-    for package in packages {
-        command.arg("--deb").arg(package);
-    }
+    command.arg(std::env::current_exe()?).args(std::env::args_os().skip(1)).env(HOLDER, "1");
     let mut holder = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut line = String::new();
     if let Some(stdout) = holder.stdout.take() {
@@ -208,9 +225,10 @@ fn detach(name: &str, nodes: usize, packages: &[PathBuf]) -> Result<()> {
     }
     if line.is_empty() {
         let output = holder.wait_with_output()?;
-        bail!("{}", String::from_utf8_lossy(&output.stderr).trim().trim_start_matches("sfha-lab: "));
+        let reason = String::from_utf8_lossy(&output.stderr);
+        bail!("{name} is not up: {}", reason.trim().trim_start_matches("sfha-lab: "));
     }
-    print(&line.replace("Ctrl-C ends it", &format!("`sfha-lab down {name}` ends it")))
+    print(&line)
 }
 
 fn down(name: &str) -> Result<()> {

@@ -84,10 +84,18 @@ impl Client {
         self.exec(command)?.ok().with_context(|| format!("client: {}", command.join(" ")))
     }
 
-    /// Whether an address answers one echo request within a second.
+    /// Runs `work` in a thread inside the client's network; sockets that it returns stay there.
+    pub fn within_network<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        netns::within(&self.netns(), work)
+    }
+
+    /// Whether an address answers an echo request within half a second.
     pub fn can_ping(&self, ip: IpAddr) -> Result<bool> {
         let prober = self.probe_every(ip, Duration::from_millis(20))?;
-        Ok(prober.wait_answered(Duration::from_secs(1)).is_ok())
+        Ok(prober.wait_answered(Duration::from_millis(500)).is_ok())
     }
 
     /// Probes an address every 2 ms from now on.

@@ -2,9 +2,9 @@
 //! cluster configuration removed, packages installed) and a layer of each node's own. The layers are in the
 //! lab's tmpfs: they survive a node's power cut and cost nothing.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::ErrorKind;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::address;
 use super::place::Place;
 use super::process::output_within;
 
@@ -55,7 +54,7 @@ const MASKED_UNITS: &[&str] = &[
     "logrotate.timer",
 ];
 
-/// What a cluster left on the host.
+/// What a cluster left on the host; and the mark that makes every installation index the manual for 4 s.
 const REMOVED: &[&str] = &[
     "etc/corosync/corosync.conf",
     "etc/corosync/authkey",
@@ -64,6 +63,7 @@ const REMOVED: &[&str] = &[
     "var/lib/sfha",
     "etc/network/interfaces.d",
     "var/log/journal",
+    "var/lib/man-db/auto-update",
 ];
 
 /// The journal survives a power cut, keeps everything and bothers nobody else.
@@ -82,11 +82,16 @@ impl Image {
     }
 
     /// Makes the shared layer: once a lab, so that a package is installed once for all nodes.
-    pub(crate) fn build(&self, place: &Place, hosts: &[String], packages: &[PathBuf]) -> Result<()> {
+    pub(crate) fn build(
+        &self,
+        place: &Place,
+        hosts: &[(Ipv4Addr, String)],
+        packages: &[PathBuf],
+    ) -> Result<()> {
         let root = self.dir.join("root");
         mount_overlay(&[Path::new("/")], &self.dir)?;
         clean(&root)?;
-        fs::write(root.join("etc/hosts"), hosts_file(hosts)?)?;
+        fs::write(root.join("etc/hosts"), hosts_file(hosts))?;
         fs::create_dir_all(root.join("etc/systemd/journald.conf.d"))?;
         fs::write(root.join("etc/systemd/journald.conf.d/lab.conf"), JOURNALD)?;
         fs::create_dir_all(root.join("var/log/journal"))?;
@@ -151,12 +156,9 @@ fn remove(path: &Path) -> Result<()> {
     result.with_context(|| format!("cannot remove {}", path.display()))
 }
 
-fn hosts_file(hosts: &[String]) -> Result<String> {
-    let mut text = String::from("127.0.0.1 localhost\n::1 localhost\n");
-    for (index, host) in hosts.iter().enumerate() {
-        writeln!(text, "{} {host}", address::ipv4(u8::try_from(index + 1)?))?;
-    }
-    Ok(text)
+fn hosts_file(hosts: &[(Ipv4Addr, String)]) -> String {
+    let lines = hosts.iter().map(|(ip, name)| format!("{ip} {name}\n"));
+    ["127.0.0.1 localhost\n::1 localhost\n".to_owned()].into_iter().chain(lines).collect()
 }
 
 fn install(place: &Place, root: &Path, package: &Path) -> Result<()> {

@@ -1,6 +1,7 @@
 //! A node: a whole Debian system in a container, with a disk of its own that survives its power cut.
 
 use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::address::{self, Address};
 use super::cgroup::Cgroup;
+use super::nat::Router;
 use super::netns;
 use super::place::Place;
 use super::process::{ProcessId, run};
@@ -47,9 +49,14 @@ impl Node {
         format!("node{}", self.index + 1)
     }
 
-    /// Its IPv4 address on the switch, 10.77.0.1 for the first.
-    pub fn ip(&self) -> std::net::Ipv4Addr {
-        address::ipv4(self.host())
+    /// The IPv4 address of its `eth0`: on the switch, 10.77.0.1 for the first, unless it is behind a router.
+    pub fn ip(&self) -> Ipv4Addr {
+        self.router().map_or_else(|| address::ipv4(self.host()), |router| router.inside())
+    }
+
+    /// Where others see it: the address of its router if it has one, otherwise its own.
+    pub fn outside_ip(&self) -> Ipv4Addr {
+        self.router().map_or_else(|| address::ipv4(self.host()), |router| router.outside())
     }
 
     /// The name of its network namespace, for `ip netns exec`.
@@ -76,12 +83,16 @@ impl Node {
         u8::try_from(self.index + 1).unwrap_or(u8::MAX)
     }
 
-    fn endpoint(&self) -> Endpoint {
-        Endpoint::Node(self.index)
+    fn router(&self) -> Option<Router> {
+        Router::of(&self.place, self.index)
     }
 
-    fn switch(&self) -> Switch {
-        Switch::of(&self.place)
+    /// The far end of the node's cable: on the switch, or on its router.
+    fn set_carrier(&self, carrier: bool) -> Result<()> {
+        match self.router() {
+            Some(router) => router.set_plugged(carrier),
+            None => Switch::of(&self.place).set_plugged(Endpoint::Node(self.index), carrier),
+        }
     }
 
     /// The process id, on this machine, of the node's init.
@@ -144,7 +155,11 @@ impl Node {
         netns::delete(&netns)?;
         netns::add(&netns, &GlobalLock::take()?)?;
         let mac = address::mac_text(address::mac(self.host()));
-        self.switch().connect(self.endpoint(), &netns, &mac, self.is_plugged())?;
+        if let Some(router) = self.router() {
+            return router.connect(&netns, &mac, self.is_plugged());
+        }
+        let endpoint = Endpoint::Node(self.index);
+        Switch::of(&self.place).connect(endpoint, &netns, &mac, self.is_plugged())?;
         netns::ip(&netns, &address::configure(self.host()))
     }
 
@@ -200,7 +215,7 @@ impl Node {
     /// Power cut: the cable is dead, then everything in the node, at once and without warning. Its disk stays.
     pub fn cut(&self) -> Result<()> {
         let group = self.cgroup()?;
-        self.switch().set_plugged(self.endpoint(), false)?;
+        self.set_carrier(false)?;
         group.kill()?;
         wait_until(&format!("the end of {}", self.name()), Duration::from_secs(10), || {
             !group.is_populated()
@@ -217,19 +232,19 @@ impl Node {
         let result = unsafe { libc::kill(i32::try_from(self.pid()?)?, power_off) };
         nix::errno::Errno::result(result)?;
         wait_until(&format!("{} to shut down", self.name()), BOOT_TIMEOUT * 2, || !group.is_populated())?;
-        self.switch().set_plugged(self.endpoint(), false)
+        self.set_carrier(false)
     }
 
     /// Pulls the network cable.
     pub fn unplug(&self) -> Result<()> {
         fs::write(self.unplugged_mark(), "")?;
-        self.switch().set_plugged(self.endpoint(), false)
+        self.set_carrier(false)
     }
 
     /// Plugs the network cable in again.
     pub fn plug(&self) -> Result<()> {
         let _ = fs::remove_file(self.unplugged_mark());
-        self.switch().set_plugged(self.endpoint(), self.is_running())
+        self.set_carrier(self.is_running())
     }
 
     fn unplugged_mark(&self) -> PathBuf {
@@ -257,9 +272,18 @@ impl Node {
     }
 
     /// Whether any of its interfaces has the address.
-    pub fn has_address(&self, ip: std::net::IpAddr) -> Result<bool> {
+    pub fn has_address(&self, ip: IpAddr) -> Result<bool> {
         let json = run("ip", &["-n", &self.netns(), "-j", "address", "show"])?;
         Ok(address::parse(&json)?.iter().any(|address| address.ip == ip))
+    }
+
+    /// Runs `work` in a thread inside the node's network; sockets that it returns stay there. For servers and
+    /// clients made of the test's own code. They die with no power cut, but lose their network.
+    pub fn within_network<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        netns::within(&self.netns(), work)
     }
 
     /// The node's journal, filtered by `journalctl`'s own arguments; read from its disk, so it also tells what
