@@ -5,6 +5,7 @@
 //! that follow from the lab's own, so that removal needs nothing but the name and can itself be interrupted
 //! and repeated: the folder goes last.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::path::Path;
 use std::time::Duration;
@@ -63,14 +64,23 @@ pub(crate) fn reap_locked(_lock: &GlobalLock) -> Result<Vec<String>> {
             reaped.push(place.name().to_owned());
         }
     }
-    // A group whose processes were still dying when its lab was removed.
-    let groups = Cgroup::at(Path::new("sfha-lab"))?;
-    for name in groups.children() {
-        if !Path::new(ROOT).join(&name).exists() {
-            groups.child(&name).remove();
+    // What a child of a killed process still made after the lab was removed.
+    for name in stray_names()? {
+        if let Ok(place) = Place::new(&name)
+            && !place.dir().exists()
+        {
+            tear_down(&place)?;
         }
     }
     Ok(reaped)
+}
+
+/// The labs that have anything outside their folders.
+fn stray_names() -> Result<BTreeSet<String>> {
+    let parts = netns::list("sfha.");
+    let from_parts =
+        parts.iter().filter_map(|part| Some(part.strip_prefix("sfha.")?.rsplit_once('.')?.0.to_owned()));
+    Ok(Cgroup::at(Path::new("sfha-lab"))?.children().into_iter().chain(from_parts).collect())
 }
 
 /// Removes all there is of a lab, whatever state it is in.
