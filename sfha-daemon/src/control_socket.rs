@@ -178,16 +178,19 @@ impl Session {
         let daemon = Arc::clone(&self.daemon);
         let mut work = std::pin::pin!(daemon.serve(&name, params, progress));
         let mut seq = 0;
+        let mut report = async |(step, elapsed_ms)| {
+            seq += 1;
+            self.notify("progress", seq, &ProgressNote { id, step, elapsed_ms }).await
+        };
         let outcome = loop {
             tokio::select! {
-                biased;
-                Some((step, elapsed_ms)) = reports.recv() => {
-                    seq += 1;
-                    self.notify("progress", seq, &ProgressNote { id, step, elapsed_ms }).await;
-                }
+                Some(step) = reports.recv() => { report(step).await; }
                 outcome = &mut work => break outcome,
             }
         };
+        while let Ok(step) = reports.try_recv() {
+            report(step).await;
+        }
         self.respond(Some(id), outcome).await;
     }
 

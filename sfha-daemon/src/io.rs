@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod corosync;
+pub mod journal;
 pub mod netlink;
 pub mod systemd;
 pub mod wireguard;

@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use sd_notify::NotifyState;
 use sfha_daemon::control_socket;
 use sfha_daemon::daemon::Daemon;
+use sfha_daemon::io::journal::Journal;
 use sfha_daemon::io::netlink::Netlink;
 use sfha_daemon::io::systemd::Systemd;
 use sfha_daemon::log_feed::LogFeed;
@@ -74,9 +75,9 @@ fn set_up_logging(feed: LogFeed) {
     let filter = EnvFilter::try_from_env("SFHA_LOG").unwrap_or_else(|_| EnvFilter::new("info,zbus=warn"));
     let registry = tracing_subscriber::registry().with(filter).with(feed);
     // Under systemd the journal gets fields; elsewhere people get text.
-    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
+    let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::connect("sfhad").ok());
     match journal {
-        Some(journal) => registry.with(journal.with_syslog_identifier("sfhad".to_owned())).init(),
+        Some(journal) => registry.with(journal).init(),
         None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init(),
     }
 }
@@ -105,12 +106,11 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
     release().await?;
     let recorder = record.map(|path| Recorder::create(&path)).transpose().context("recording")?;
     let listener = control_socket::listen(&paths.socket()).context("control socket")?;
-    let systemd = Systemd::connect().await.context("systemd")?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
 
-    let daemon = Daemon::new(paths, systemd);
+    let daemon = Daemon::new(paths, Systemd::default());
     let serving = tokio::spawn(control_socket::serve(listener, std::sync::Arc::clone(&daemon), logs));
     notify(&[NotifyState::Ready]);
     let watchdog = tokio::spawn(feed_watchdog());

@@ -1,8 +1,10 @@
 //! systemd over D-Bus: units are started and stopped as jobs, and waited for. Never through `systemctl`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use tokio::sync::Mutex;
 use zbus_systemd::systemd1::{ManagerProxy, UnitProxy};
 
 /// Unit of Corosync.
@@ -48,24 +50,24 @@ pub enum SystemdError {
     },
 }
 
-/// A connection to systemd.
-#[derive(Debug, Clone)]
+/// The way to systemd. Connects when it is first needed, and again after the bus was gone.
+#[derive(Debug, Clone, Default)]
 pub struct Systemd {
-    manager: ManagerProxy<'static>,
+    manager: Arc<Mutex<Option<ManagerProxy<'static>>>>,
 }
 
 impl Systemd {
-    /// Connects to the system bus.
-    ///
-    /// # Errors
-    /// [`SystemdError::Bus`] when there is none.
-    pub async fn connect() -> Result<Self, SystemdError> {
-        let bus = |source| SystemdError::Bus { action: "connect", unit: String::new(), source };
-        let connection = zbus::Connection::system().await.map_err(bus)?;
-        let manager = ManagerProxy::new(&connection).await.map_err(bus)?;
+    async fn manager(&self) -> zbus::Result<ManagerProxy<'static>> {
+        let mut slot = self.manager.lock().await;
+        if let Some(manager) = slot.as_ref().filter(|manager| !manager.inner().connection().is_closed()) {
+            return Ok(manager.clone());
+        }
+        let connection = zbus::Connection::system().await?;
+        let manager = ManagerProxy::new(&connection).await?;
         // Without a subscriber systemd does not announce the end of jobs.
-        manager.subscribe().await.map_err(bus)?;
-        Ok(Self { manager })
+        manager.subscribe().await?;
+        *slot = Some(manager.clone());
+        Ok(manager)
     }
 
     /// Starts a unit and waits until its job is done.
@@ -74,7 +76,9 @@ impl Systemd {
     /// The job failed, or systemd cannot be asked.
     pub async fn start(&self, unit: &str) -> Result<(), SystemdError> {
         // A unit that failed too often is not started again by systemd until this is said.
-        let _ = self.manager.reset_failed_unit(unit.to_owned()).await;
+        if let Ok(manager) = self.manager().await {
+            let _ = manager.reset_failed_unit(unit.to_owned()).await;
+        }
         self.job("start", unit).await
     }
 
@@ -89,11 +93,12 @@ impl Systemd {
     async fn job(&self, action: &'static str, unit: &str) -> Result<(), SystemdError> {
         let bus = |source| SystemdError::Bus { action, unit: unit.to_owned(), source };
         let work = async {
-            let mut ends = self.manager.receive_job_removed().await.map_err(bus)?;
+            let manager = self.manager().await.map_err(bus)?;
+            let mut ends = manager.receive_job_removed().await.map_err(bus)?;
             let (name, mode) = (unit.to_owned(), "replace".to_owned());
             let job = match action {
-                "stop" => self.manager.stop_unit(name, mode).await,
-                _ => self.manager.start_unit(name, mode).await,
+                "stop" => manager.stop_unit(name, mode).await,
+                _ => manager.start_unit(name, mode).await,
             };
             let job = job.map_err(bus)?;
             while let Some(end) = ends.next().await {
@@ -121,8 +126,9 @@ impl Systemd {
     /// systemd cannot be asked.
     pub async fn disable(&self, unit: &str) -> Result<(), SystemdError> {
         let bus = |source| SystemdError::Bus { action: "disable", unit: unit.to_owned(), source };
-        self.manager.disable_unit_files(vec![unit.to_owned()], false).await.map_err(bus)?;
-        self.manager.reload().await.map_err(bus)
+        let manager = self.manager().await.map_err(bus)?;
+        manager.disable_unit_files(vec![unit.to_owned()], false).await.map_err(bus)?;
+        manager.reload().await.map_err(bus)
     }
 
     /// `active`, `inactive`, `failed`, `activating`, …
@@ -131,8 +137,9 @@ impl Systemd {
     /// systemd cannot be asked.
     pub async fn active_state(&self, unit: &str) -> Result<String, SystemdError> {
         let bus = |source| SystemdError::Bus { action: "inspect", unit: unit.to_owned(), source };
-        let path = self.manager.load_unit(unit.to_owned()).await.map_err(bus)?;
-        let proxy = UnitProxy::builder(self.manager.inner().connection())
+        let manager = self.manager().await.map_err(bus)?;
+        let path = manager.load_unit(unit.to_owned()).await.map_err(bus)?;
+        let proxy = UnitProxy::builder(manager.inner().connection())
             .path(path)
             // The value is asked for once; a cache would only be another thing to be stale.
             .cache_properties(zbus::proxy::CacheProperties::No)
