@@ -77,7 +77,7 @@ step-other = Next step
 all-well = All is well: { $nodes ->
         [one] { $nodes } node
        *[other] { $nodes } nodes
-    } online in { $cluster }, { $vips ->
+    } online, { $vips ->
         [0] no VIP
         [one] { $vips } VIP active
        *[other] { $vips } VIPs active
@@ -86,7 +86,7 @@ concern-no-quorum = No quorum: { $votes ->
         [0] no vote
         [one] { $votes } vote
        *[other] { $votes } votes
-    } present, { $needed } needed. No VIP is held here.
+    } present, { $needed } needed.
 concern-no-leader = No leader for now.
 concern-maintenance = Maintenance: sfha moves, starts and stops nothing.
 concern-offline = { $count ->
@@ -222,6 +222,8 @@ connection-lost = The daemon closed the connection before it answered; whether t
 connection-lost-next = See the state with “sfha status”, and the log with “sfha logs”.
 protocol-mismatch = The daemon (version { $version }) speaks protocol { $theirs }, this command protocol { $ours }.
 protocol-mismatch-next = Install the same version of sfha everywhere, then: systemctl restart sfha.service
+no-terminal = The dashboard needs a terminal.
+no-terminal-next = Without one: sfha status, or sfha status --json
 file-unreadable = Cannot read { $path }: { $cause }.
 interrupted-init = Interrupted: the cluster is not complete.
 interrupted-init-next = Look at “sfha status” before trying again.
@@ -451,3 +453,131 @@ usage-suggestion = Did you mean: { $text }?
 usage-values = Possible values: { $values }
 usage-usage = Usage: { $usage }
 usage-help = “sfha help” lists the commands there are.
+
+## Dashboard
+
+view-overview = Cluster
+view-logs = Log
+view-help = Help
+stale = Data from { $age } ago; trying again every two seconds.
+head-maintenance = MAINTENANCE
+key-concerns = alerts
+concerns-title = Alerts
+no-concerns = All is well.
+link-demo = demonstration
+link-connecting = connecting…
+link-up = live
+link-none = no connection
+link-lost = connection lost { $age } ago
+seen-from = seen from { $node }
+head-quorum = quorum
+head-votes = { $votes }/{ $expected } (min. { $needed })
+head-leader = leader
+head-detection = detection
+head-detection-value = { $time } + { $delay } ({ $profile })
+head-fencing = fencing
+more-concerns = { $count ->
+        [one] + { $count } more
+       *[other] + { $count } more
+    }
+section-nodes = Nodes { $online }/{ $count }
+section-vips = VIPs { $active }/{ $count }
+section-services = Services { $count }
+section-mesh = Mesh { $connected }/{ $count }
+section-logs = The daemon's log
+col-name = NAME
+col-holds = HOLDS
+col-problem = PROBLEM
+col-rx-rate = RX/S
+col-tx-rate = TX/S
+col-traffic = TRAFFIC
+waiting = Waiting for the cluster's state…
+retrying = Trying again every two seconds; q to leave.
+no-logs = Nothing yet.
+logs-following = following
+logs-at = { $line }/{ $count }
+details-node = Node { $name }
+details-vip = VIP { $name }
+details-service = Service { $name }
+details-peer = Peer { $name }
+details-gone = It is gone.
+yes = yes
+no = no
+ago = { $age } ago
+traffic = { $total }, { $rate }
+pair-state = State
+pair-role = Role
+pair-id = Corosync id
+pair-address = Address
+pair-member = Member
+pair-daemon = Daemon
+pair-standby = Standby
+pair-holds = Holds
+pair-interface = Interface
+pair-holder = Node
+pair-problem = Problem
+pair-unit = Unit
+pair-health = Health
+pair-failures = Failures
+pair-handshake = Handshake
+pair-endpoint = Endpoint
+pair-path = Path
+pair-rtt = Latency
+pair-mesh-address = Address
+pair-keepalive = Keepalive
+pair-rx = Received
+pair-tx = Sent
+pair-key = Public key
+confirm-title = Confirm
+confirm-yes-key = y
+confirm-standby = Put { $node } on standby?
+confirm-standby-vips = { $count ->
+        [0] This node holds no VIP; it will take none on.
+        [one] { $count } VIP will move to another node: { $names }.
+       *[other] { $count } VIPs will move to other nodes: { $names }.
+    }
+confirm-unstandby = Put { $node } back in service?
+confirm-unstandby-then = It will be able to hold VIPs again.
+confirm-maintenance-on = Begin maintenance?
+confirm-maintenance-on-then = sfha will move nothing any more, even if a node fails.
+confirm-maintenance-off = End maintenance?
+confirm-maintenance-off-then = sfha takes charge again and corrects what needs it.
+problem-title = Failed
+notice-no-link = No connection to the daemon.
+notice-no-node = Select a node first.
+notice-already-standby = { $node } is on standby already.
+notice-not-standby = { $node } is not on standby.
+help-keys = KEYS
+help-marks = MARKS
+help-good = as it should be
+help-warn = on its way, or on purpose
+help-bad = broken
+key-up = up
+key-down = down
+key-open = details
+key-standby = standby
+key-unstandby = end standby
+key-maintenance = maintenance
+key-page-up = ten lines up
+key-page-down = ten lines down
+key-first = first
+key-last = last
+key-next-view = next view
+key-overview = the cluster
+key-logs = the log
+key-help = help
+key-back = back
+key-redraw = redraw
+key-suspend = suspend
+key-quit = quit
+key-confirm = confirm
+key-cancel = cancel
+key-close = close
+key-name-up = Up
+key-name-down = Down
+key-name-enter = Enter
+key-name-esc = Esc
+key-name-page-up = PgUp
+key-name-page-down = PgDn
+key-name-home = Home
+key-name-end = End

@@ -79,7 +79,7 @@ step-other = Étape suivante
 all-well = Tout va bien : { $nodes ->
         [one] { $nodes } nœud
        *[other] { $nodes } nœuds
-    } en ligne dans { $cluster }, { $vips ->
+    } en ligne, { $vips ->
         [0] aucune VIP
         [one] { $vips } VIP active
        *[other] { $vips } VIP actives
@@ -88,7 +88,7 @@ concern-no-quorum = Pas de quorum : { $votes ->
         [0] aucun vote présent
         [one] { $votes } vote présent
        *[other] { $votes } votes présents
-    }, il en faut { $needed }. Aucune VIP n'est tenue ici.
+    }, il en faut { $needed }.
 concern-no-leader = Pas de leader pour l'instant.
 concern-maintenance = Maintenance : sfha ne déplace, ne démarre et n'arrête rien.
 concern-offline = { $count ->
@@ -230,6 +230,8 @@ connection-lost = Le démon a coupé la connexion avant de répondre ; on ne sa
 connection-lost-next = Vérifiez l'état avec « sfha status », et le journal avec « sfha logs ».
 protocol-mismatch = Le démon (version { $version }) parle le protocole { $theirs }, cette commande le protocole { $ours }.
 protocol-mismatch-next = Installez la même version de sfha partout, puis : systemctl restart sfha.service
+no-terminal = Le tableau de bord demande un terminal.
+no-terminal-next = Sans terminal : sfha status, ou sfha status --json
 file-unreadable = Lecture de { $path } impossible : { $cause }.
 interrupted-init = Interrompu : la création du cluster n'est pas terminée.
 interrupted-init-next = Vérifiez avec « sfha status » avant de recommencer.
@@ -459,3 +461,131 @@ usage-suggestion = Vouliez-vous dire : { $text } ?
 usage-values = Valeurs possibles : { $values }
 usage-usage = Utilisation : { $usage }
 usage-help = « sfha help » donne les commandes disponibles.
+
+## Tableau de bord
+
+view-overview = Cluster
+view-logs = Journal
+view-help = Aide
+stale = Données d'il y a { $age } ; nouvel essai toutes les deux secondes.
+head-maintenance = MAINTENANCE
+key-concerns = alertes
+concerns-title = Alertes
+no-concerns = Tout va bien.
+link-demo = démonstration
+link-connecting = connexion…
+link-up = en direct
+link-none = pas de connexion
+link-lost = connexion perdue depuis { $age }
+seen-from = vu de { $node }
+head-quorum = quorum
+head-votes = { $votes }/{ $expected } (min. { $needed })
+head-leader = leader
+head-detection = détection
+head-detection-value = { $time } + { $delay } ({ $profile })
+head-fencing = fencing
+more-concerns = { $count ->
+        [one] + { $count } autre
+       *[other] + { $count } autres
+    }
+section-nodes = Nœuds { $online }/{ $count }
+section-vips = VIP { $active }/{ $count }
+section-services = Services { $count }
+section-mesh = Maillage { $connected }/{ $count }
+section-logs = Journal du démon
+col-name = NOM
+col-holds = TIENT
+col-problem = PROBLÈME
+col-rx-rate = REÇU/S
+col-tx-rate = ÉMIS/S
+col-traffic = TRAFIC
+waiting = En attente de l'état du cluster…
+retrying = Nouvel essai toutes les deux secondes ; q pour quitter.
+no-logs = Rien pour l'instant.
+logs-following = suivi
+logs-at = { $line }/{ $count }
+details-node = Nœud { $name }
+details-vip = VIP { $name }
+details-service = Service { $name }
+details-peer = Pair { $name }
+details-gone = N'existe plus.
+yes = oui
+no = non
+ago = il y a { $age }
+traffic = { $total }, { $rate }
+pair-state = État
+pair-role = Rôle
+pair-id = Id Corosync
+pair-address = Adresse
+pair-member = Membre
+pair-daemon = Démon
+pair-standby = En veille
+pair-holds = Tient
+pair-interface = Interface
+pair-holder = Nœud
+pair-problem = Problème
+pair-unit = Unité
+pair-health = Santé
+pair-failures = Échecs
+pair-handshake = Handshake
+pair-endpoint = Endpoint
+pair-path = Chemin
+pair-rtt = Latence
+pair-mesh-address = Adresse
+pair-keepalive = Keepalive
+pair-rx = Reçu
+pair-tx = Émis
+pair-key = Clé publique
+confirm-title = Confirmer
+confirm-yes-key = o
+confirm-standby = Mettre { $node } en veille ?
+confirm-standby-vips = { $count ->
+        [0] Ce nœud ne tient aucune VIP ; il n'en prendra plus.
+        [one] { $count } VIP passera sur un autre nœud : { $names }.
+       *[other] { $count } VIP passeront sur d'autres nœuds : { $names }.
+    }
+confirm-unstandby = Remettre { $node } en service ?
+confirm-unstandby-then = Il pourra de nouveau tenir des VIP.
+confirm-maintenance-on = Activer la maintenance ?
+confirm-maintenance-on-then = sfha ne déplacera plus rien, même si un nœud tombe.
+confirm-maintenance-off = Terminer la maintenance ?
+confirm-maintenance-off-then = sfha reprend la main et corrige ce qui doit l'être.
+problem-title = Échec
+notice-no-link = Pas de connexion au démon.
+notice-no-node = Choisissez d'abord un nœud.
+notice-already-standby = { $node } est déjà en veille.
+notice-not-standby = { $node } n'est pas en veille.
+help-keys = TOUCHES
+help-marks = MARQUES
+help-good = comme il faut
+help-warn = en transition, ou voulu ainsi
+help-bad = en panne
+key-up = monter
+key-down = descendre
+key-open = détails
+key-standby = veille
+key-unstandby = fin de veille
+key-maintenance = maintenance
+key-page-up = dix lignes plus haut
+key-page-down = dix lignes plus bas
+key-first = début
+key-last = fin
+key-next-view = vue suivante
+key-overview = le cluster
+key-logs = le journal
+key-help = aide
+key-back = retour
+key-redraw = redessiner
+key-suspend = suspendre
+key-quit = quitter
+key-confirm = confirmer
+key-cancel = annuler
+key-close = fermer
+key-name-up = Haut
+key-name-down = Bas
+key-name-enter = Entrée
+key-name-esc = Échap
+key-name-page-up = Pg.préc
+key-name-page-down = Pg.suiv
+key-name-home = Début
+key-name-end = Fin

@@ -146,6 +146,10 @@ pub fn command(with_later: bool) -> Command {
     localise(root)
 }
 
+fn demo() -> Arg {
+    Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(t!("arg-demo"))
+}
+
 fn global_args() -> [Arg; 6] {
     [
         Arg::new("json").short('j').long("json").action(ArgAction::SetTrue).help(t!("arg-json")),

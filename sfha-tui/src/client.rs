@@ -17,6 +17,8 @@ use tokio::time::timeout;
 
 use crate::problem::Problem;
 
+pub mod link;
+
 /// A daemon that does not greet within this time is not one.
 const GREETING: Duration = Duration::from_secs(5);
 

@@ -1,7 +1,9 @@
 //! What each command does: ask the daemon, show the answer.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -12,6 +14,8 @@ use sfha_proto::{ErrorCode, Failure, SCHEMA};
 
 use crate::cli::{Global, Task};
 use crate::client::Connection;
+use crate::console::{self, End, Source};
+use crate::demo::World;
 use crate::paint::{self, Paint};
 use crate::problem::Problem;
 use crate::t;
@@ -43,7 +47,25 @@ pub fn run(global: &Global, task: Task) -> Result<(), Problem> {
             Ok(())
         }
         Task::Later(command) => Err(Problem::later(&command)),
+        Task::Default | Task::Dashboard if wants_dashboard(global, &task) => dashboard(global),
         task => runtime()?.block_on(ask_daemon(global, task)),
+    }
+}
+
+/// On a terminal, and without `--json`, no command means the dashboard.
+fn wants_dashboard(global: &Global, task: &Task) -> bool {
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    !global.json && (terminal || matches!(task, Task::Dashboard))
+}
+
+fn dashboard(global: &Global) -> Result<(), Problem> {
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        return Err(Problem::local("no-terminal", 1, t!("no-terminal"), Some(t!("no-terminal-next"))));
+    }
+    let source = if global.demo { Source::Demo } else { Source::Daemon(global.socket.clone()) };
+    match runtime()?.block_on(console::run(source))? {
+        End::Quit => Ok(()),
+        End::Signal(number) => std::process::exit(128 + number),
     }
 }
 
@@ -145,6 +167,10 @@ async fn change(global: &Global, task: Task) -> Result<(), Problem> {
 }
 
 async fn status(global: &Global) -> Result<ClusterStatus, Problem> {
+    if global.demo {
+        let now = Timestamp::now();
+        return Ok(World::new(now).status(now));
+    }
     call(global, method::STATUS, &json!({}), READ).await
 }
 

@@ -3,18 +3,24 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+mod app;
 mod assess;
 mod cli;
 mod client;
 mod commands;
+mod console;
+mod demo;
 mod format;
 mod i18n;
+mod keymap;
 mod paint;
 mod problem;
+mod ui;
 mod words;
 
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
+#[allow(dead_code, reason = "the tests of the binary use all of it")]
 mod fake;
 
 use cli::Parsed;

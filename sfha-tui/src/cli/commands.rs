@@ -12,7 +12,7 @@ use crate::t;
 pub fn all() -> Vec<Command> {
     vec![
         Command::new("status").about(t!("cmd-status")),
-        Command::new("dashboard").about(t!("cmd-dashboard")),
+        Command::new("dashboard").about(t!("cmd-dashboard")).arg(super::demo()),
         Command::new("nodes").about(t!("cmd-nodes")),
         Command::new("resources").about(t!("cmd-resources")),
         Command::new("health").about(t!("cmd-health")),

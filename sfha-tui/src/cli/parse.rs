@@ -66,7 +66,8 @@ fn global(matches: &ArgMatches) -> Global {
         socket: matches.get_one::<PathBuf>("socket").cloned().unwrap_or_else(|| SOCKET_PATH.into()),
         verbose: matches.get_flag("verbose"),
         yes: matches.get_flag("yes"),
-        demo: matches.get_flag("demo"),
+        demo: matches.get_flag("demo")
+            || matches.subcommand_matches("dashboard").is_some_and(|m| m.get_flag("demo")),
     }
 }
 

@@ -42,8 +42,7 @@ fn headline(status: &ClusterStatus, paint: Paint) -> String {
     let concerns = assess::concerns(status);
     if concerns.is_empty() {
         let serving = status.vips.iter().filter(|vip| vip.state == VipState::Active).count();
-        let well =
-            t!("all-well", cluster = status.cluster.as_str(), nodes = status.nodes.len(), vips = serving);
+        let well = t!("all-well", nodes = status.nodes.len(), vips = serving);
         return format!("{} {}\n", paint.mark(Tone::Good), paint.bold(&well));
     }
     let mut text = String::new();

@@ -1,0 +1,169 @@
+//! The dashboard on a real terminal: what it takes, it gives back.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
+
+/// A dashboard of the invented cluster on a terminal of its own.
+struct Session {
+    child: Child,
+    keyboard: File,
+    terminal: OwnedFd,
+    output: Receiver<Vec<u8>>,
+    seen: String,
+}
+
+impl Session {
+    fn start(args: &[&str]) -> Self {
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        let slave = || pty.slave.try_clone().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_sfha"))
+            .args(args)
+            .env_remove("NO_COLOR")
+            .env_remove("SFHA_LANG")
+            .env("TERM", "xterm-256color")
+            .env("LC_ALL", "C.UTF-8")
+            .stdin(slave())
+            .stdout(slave())
+            .stderr(slave())
+            .spawn()
+            .unwrap();
+        let keyboard = File::from(pty.master);
+        let mut screen = keyboard.try_clone().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(count @ 1..) = screen.read(&mut chunk) {
+                if sender.send(chunk[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, keyboard, terminal: pty.slave, output, seen: String::new() }
+    }
+
+    /// Reads until `text` has been written since the last call.
+    fn expect(&mut self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.seen.contains(text) {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Err(_) => panic!("{text:?} was not written; this was: {:?}", self.seen),
+            }
+        }
+        let after = self.seen.find(text).unwrap() + text.len();
+        self.seen.drain(..after);
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Echo and line editing are off.
+    fn raw(&self) -> bool {
+        let flags = tcgetattr(self.terminal.as_fd()).unwrap().local_flags;
+        !flags.intersects(LocalFlags::ECHO | LocalFlags::ICANON)
+    }
+
+    fn end(mut self) -> ExitStatus {
+        self.expect(LEAVE);
+        self.expect("\x1b[?25h");
+        let status = self.child.wait().unwrap();
+        assert!(!self.raw(), "the terminal was left raw");
+        status
+    }
+
+    /// State of the process: `S`, `T`, …
+    fn state(&self) -> char {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        stat.rsplit(") ").next().unwrap().chars().next().unwrap()
+    }
+}
+
+#[test]
+fn a_key_leaves_and_the_terminal_is_as_before() {
+    let mut session = Session::start(&["--demo"]);
+    session.expect(ENTER);
+    session.expect("Nœuds 3/3");
+    assert!(session.raw());
+    session.press("q");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn keys_reach_the_cluster_and_its_answer_the_screen() {
+    let mut session = Session::start(&["dashboard", "--demo", "--lang", "en"]);
+    session.expect("Nodes 3/3");
+    session.press("m");
+    session.expect("Begin maintenance?");
+    session.press("y");
+    session.expect("hands off");
+    session.press("\x03");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn a_signal_ends_it_and_the_terminal_is_as_before() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129), (Signal::SIGINT, 130)] {
+        let mut session = Session::start(&["--demo"]);
+        session.expect("Nœuds 3/3");
+        session.signal(signal);
+        let status = session.end();
+        assert_eq!((status.code(), status.signal()), (Some(code), None), "{signal}");
+    }
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_back_until_it_continues() {
+    let mut session = Session::start(&["--demo"]);
+    session.expect("Nœuds 3/3");
+    session.press("\x1a");
+    session.expect(LEAVE);
+    let end = Instant::now() + PATIENCE;
+    while session.state() != 'T' {
+        assert!(Instant::now() < end, "it did not stop");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!session.raw());
+    session.signal(Signal::SIGCONT);
+    session.expect(ENTER);
+    session.expect("Nœuds 3/3");
+    assert!(session.raw());
+    session.press("q");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_it() {
+    let mut session = Session::start(&["--demo"]);
+    session.expect("Nœuds 3/3");
+    let Session { mut child, keyboard, terminal, output, .. } = session;
+    drop((keyboard, terminal, output));
+    let end = Instant::now() + PATIENCE;
+    // The thread that reads lets go of the terminal with the next frame. There is no signal: the child
+    // is not the leader of a session.
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < end, "it did not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
