@@ -1,5 +1,7 @@
 //! The real binary against a daemon that says what it is told to.
 
+#![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
+
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
