@@ -57,7 +57,8 @@ pub fn run(test: &str, seed: u64, profile: &Profile) -> Result<Summary, String> 
 /// Runs it again, this time writing down what happens.
 fn report(test: &str, seed: u64, profile: &Profile, why: &str) -> String {
     let mut world = World::new(seed, profile.clone(), true);
-    let again = world.run().err().unwrap_or_else(|| "not seen again: the run is not deterministic".to_owned());
+    let again =
+        world.run().err().unwrap_or_else(|| "not seen again: the run is not deterministic".to_owned());
     let mut text = format!("seed {seed}: {why}\n");
     if again != why {
         let _ = writeln!(text, "the second time: {again}");

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::action::{Action, ActionId};
-use crate::event::{Event, LeaveReason};
+use crate::event::Event;
 use crate::ledger::Ledger;
 use crate::message::{GroupMessage, Member, Round};
 use crate::state::{ClusterState, NodeId};
@@ -41,6 +41,9 @@ pub struct Settings {
 /// Time after which a request that got no answer is given up.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(15);
 
+/// Time before a state that could not be written is written again.
+const PERSIST_RETRY: Duration = Duration::from_secs(1);
+
 /// Time between two tries of VIPs that no node could take on.
 const RETRY_UNABLE: Duration = Duration::from_secs(10);
 
@@ -59,23 +62,44 @@ pub struct Cluster {
     ring: Option<Ring>,
     /// The group lost a node and the ring that follows has not been told yet.
     ring_pending: bool,
+    /// Members that went down since the last ring was told.
+    gone: BTreeSet<Member>,
+    /// Others may have had quorum without this node since the last confirmation: what it has, and what
+    /// its ledger calls free, may be theirs now.
+    broken: bool,
     view: BTreeSet<Member>,
     sync: Sync,
     /// The lowest member of this view has confirmed quorum, in order.
     operational: bool,
+    /// The ring for which it did.
+    confirmed: Option<Ring>,
+    /// The begin of this view's epoch, and whose disks have it.
+    begin: Option<Begin>,
+    /// Most disks have it: commands are applied.
+    established: bool,
+    /// This process was in an established group before.
+    was_established: bool,
+    /// The ring in which this node had quorum when it said Hello in this round.
+    round_ring: Option<Ring>,
+    /// The ring for which this node has sent its confirmation in this view.
+    confirming: Option<Ring>,
+    /// A round was asked for, because quorum was lost and is back in the same view.
+    asked_round: bool,
     rounds: u64,
 
     ledger: Ledger,
     /// This process has been in step at least once: its ledger is worth something.
     had_ledger: bool,
-    /// When, and why, each missing daemon was lost.
-    lost: BTreeMap<NodeId, (Time, LeaveReason)>,
+    /// From when on it is certain that a missing node has nothing any more.
+    lost: BTreeMap<NodeId, Time>,
     in_step_since: Time,
     /// VIPs for which `Take` was sent in this view.
     taking: BTreeSet<String>,
     retry_unable_at: Option<Time>,
 
     holds: BTreeMap<String, Hold>,
+    /// VIPs that this node gave back unasked: not taken again before that was heard by all.
+    given_back: BTreeSet<String>,
     /// Own `Released` messages that have not come back.
     releases_under_way: u32,
     leaving: Option<Time>,
@@ -85,7 +109,9 @@ pub struct Cluster {
     proposals: BTreeMap<u64, Proposal>,
     moves: BTreeMap<u64, Movement>,
     /// Writes to disk under way, and whose command they belong to.
-    persists: BTreeMap<ActionId, Option<(Member, u64)>>,
+    persists: BTreeMap<ActionId, Vec<(Member, u64)>>,
+    /// Commands whose result could not be written, and when that is tried again.
+    unwritten: Option<(Time, Vec<(Member, u64)>)>,
     /// Invites whose end this node has proposed in this view.
     closing: BTreeSet<String>,
 
@@ -100,6 +126,13 @@ pub struct Ring {
     pub node: NodeId,
     /// Its number.
     pub seq: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Begin {
+    by: Member,
+    seq: u64,
+    written: BTreeSet<Member>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,9 +155,18 @@ impl Cluster {
             votes: None,
             ring: None,
             ring_pending: false,
+            gone: BTreeSet::new(),
+            broken: false,
             view: BTreeSet::new(),
             sync: Sync::Waiting,
             operational: false,
+            confirmed: None,
+            begin: None,
+            established: false,
+            was_established: false,
+            round_ring: None,
+            confirming: None,
+            asked_round: false,
             rounds: 0,
             ledger: Ledger::default(),
             had_ledger: false,
@@ -133,6 +175,7 @@ impl Cluster {
             taking: BTreeSet::new(),
             retry_unable_at: None,
             holds: BTreeMap::new(),
+            given_back: BTreeSet::new(),
             releases_under_way: 0,
             leaving: None,
             left: false,
@@ -140,6 +183,7 @@ impl Cluster {
             proposals: BTreeMap::new(),
             moves: BTreeMap::new(),
             persists: BTreeMap::new(),
+            unwritten: None,
             closing: BTreeSet::new(),
             next_action: 0,
             actions: VecDeque::new(),
@@ -154,18 +198,20 @@ impl Cluster {
             }
             Event::Disconnected => self.disconnected(now),
             Event::Quorum { quorate, ring, members } => {
-                self.quorum = Some(QuorumView { quorate, ring, members });
+                self.hear_quorum(QuorumView { quorate, ring, members }, now);
             }
             Event::Votes { total, expected, needed } => self.votes = Some((total, expected, needed)),
             Event::Ring { ring } => {
                 self.ring = Some(ring);
                 self.ring_pending = false;
+                self.gone.clear();
             }
             Event::Membership { members, left } => self.membership(members, &left, now),
             Event::Delivered { from, message } => self.delivered(from, message, now),
             Event::Propose { request, command } => self.propose(Some(request), command, now),
             Event::Move { request, to } => self.begin_move(request, to, now),
             Event::ActionFinished { id, outcome } => self.action_finished(id, outcome, now),
+            Event::Vanished { name } => self.vanished(&name, now),
             Event::Tick => {}
             Event::Shutdown => self.shutdown(now),
         }
@@ -189,16 +235,22 @@ impl Cluster {
         self.settings.me
     }
 
-    /// Quorate, and the quorum service and the group speak of the same ring.
+    /// The quorum service says so.
     #[must_use]
     pub fn is_quorate(&self) -> bool {
         self.member.is_some() && self.quorum.as_ref().is_some_and(|quorum| quorum.quorate)
     }
 
-    /// In step with a group whose quorum was confirmed in this view.
+    /// In step with a group whose quorum was confirmed in this view: VIPs are given out.
     #[must_use]
     pub fn is_operational(&self) -> bool {
-        self.operational && self.sync == Sync::InStep && self.is_quorate()
+        self.operational && self.sync == Sync::InStep && self.is_quorate() && !self.broken
+    }
+
+    /// Operational, and the begin of its epoch is on most disks: commands are applied.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.is_operational() && self.established
     }
 
     /// This node does what one node must do for all: it has the lowest id of an operational group.

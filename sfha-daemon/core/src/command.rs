@@ -108,6 +108,7 @@ impl ClusterState {
                     return Err(already("epoch"));
                 }
                 self.epoch += 1;
+                self.begun = self.version + 1;
             }
             Command::AddInvite { id, public_key, ip, expires, initiator } => {
                 self.add_invite(id, public_key, *ip, *expires, *initiator)?;

@@ -2,8 +2,11 @@
 //!
 //! Changed only by [`ClusterState::apply`](crate::command), in the order in which CPG delivers
 //! commands, so that it is the same on all members of a quorate group. Which of two states is newer is
-//! told by (`epoch`, `version`): a group that has quorum begins a new epoch after every change of its
-//! membership, so that whatever a minority did meanwhile is older.
+//! told by [`ClusterState::age`]: a group that has quorum begins a new epoch after every change of its
+//! membership, so that whatever a minority did meanwhile is older. Within an epoch it is the count of
+//! commands that tells: no command is applied before the begin of its epoch is on most disks, so that
+//! of two epochs of the same number, begun by groups that knew nothing of each other, at most one has
+//! any.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -27,6 +30,17 @@ pub const MAX_VIPS: usize = 256;
 /// Most invites that live at once.
 pub const MAX_INVITES: usize = 64;
 
+/// Which of two states is newer: the greater one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Age {
+    /// Epoch of the state.
+    pub epoch: u64,
+    /// Commands since the epoch began.
+    pub commands: u64,
+    /// Version of the state.
+    pub version: u64,
+}
+
 /// Everything that is the same on every node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClusterState {
@@ -36,6 +50,9 @@ pub struct ClusterState {
     pub epoch: u64,
     /// Raised by every command.
     pub version: u64,
+    /// Version at which the epoch began.
+    #[serde(default)]
+    pub begun: u64,
     /// Name of the cluster.
     pub cluster: String,
     /// The mesh; `None` for a cluster on the LAN.
@@ -132,6 +149,7 @@ impl ClusterState {
             format: STATE_FORMAT,
             epoch: 0,
             version: 1,
+            begun: 1,
             cluster: cluster.to_owned(),
             mesh,
             corosync: CorosyncSettings { profile: profile.to_owned(), config_version: 1 },
@@ -145,8 +163,8 @@ impl ClusterState {
 
     /// Which of two states is newer: the greater one.
     #[must_use]
-    pub fn age(&self) -> (u64, u64) {
-        (self.epoch, self.version)
+    pub fn age(&self) -> Age {
+        Age { epoch: self.epoch, commands: self.version.saturating_sub(self.begun), version: self.version }
     }
 
     /// First 16 hexadecimal digits of the SHA-256 of the state's JSON.

@@ -54,8 +54,8 @@ pub fn judge(view: &BTreeSet<Member>, hellos: &BTreeMap<Member, Hello>) -> Optio
     if !view.iter().all(|member| hellos.contains_key(member)) {
         return None;
     }
-    let newest = hellos.values().map(|hello| (hello.epoch, hello.version)).max()?;
-    let (donor, best) = hellos.iter().find(|(_, hello)| (hello.epoch, hello.version) == newest)?;
-    let same = |hello: &Hello| (hello.epoch, hello.version) == newest && hello.hash == best.hash;
+    let newest = hellos.values().map(|hello| hello.age).max()?;
+    let (donor, best) = hellos.iter().find(|(_, hello)| hello.age == newest)?;
+    let same = |hello: &Hello| hello.age == newest && hello.hash == best.hash;
     Some(Verdict { donor: *donor, snapshot_needed: !hellos.values().all(same) })
 }

@@ -136,9 +136,10 @@ impl World {
             None => Some("cut off, and no daemon"),
             Some(daemon) if daemon.paused => Some("cut off, and its daemon stands still"),
             Some(daemon) => {
-                let late = daemon.bad_release.keys().any(|name| {
-                    machine.addresses.get(&ip).is_some_and(|address| address.name == *name)
-                });
+                let late = daemon
+                    .bad_release
+                    .keys()
+                    .any(|name| machine.addresses.get(&ip).is_some_and(|address| address.name == *name));
                 late.then_some("cut off, and the release is late or fails")
             }
         }
@@ -222,14 +223,19 @@ impl World {
                 .filter(|machine| machine.answers(ip, self.now).is_some())
                 .map(|machine| machine.id)
                 .collect();
-            let name = |id: &NodeId| self.machines.get(id)?.daemon.as_ref().map(|d| d.core.state().node_name(*id));
+            let name =
+                |id: &NodeId| self.machines.get(id)?.daemon.as_ref().map(|d| d.core.state().node_name(*id));
             if holders.len() != 1 || holders.first().and_then(name) != vip.holder {
-                return Err(format!("at the end {} is on {holders:?}, and the status says {vip:?}", vip.name));
+                return Err(format!(
+                    "at the end {} is on {holders:?}, and the status says {vip:?}",
+                    vip.name
+                ));
             }
         }
         let extra = self.machines.values().find_map(|machine| {
             machine.addresses.iter().find(|(ip, address)| {
-                address.expiry > self.now && !first.vips.iter().any(|vip| vip.address.starts_with(&format!("{ip}/")))
+                address.expiry > self.now
+                    && !first.vips.iter().any(|vip| vip.address.starts_with(&format!("{ip}/")))
             })
         });
         if let Some((ip, address)) = extra {

@@ -205,10 +205,11 @@ impl Net {
                 .filter_map(|ring| self.rings.get(&ring))
                 .filter(|state| !state.members.is_subset(&nodes))
                 .filter_map(|state| state.stalled)
-                .max();
+                .min();
             let (low, high) = self.detection;
             let at = match stalled {
-                // A ring that is formed while another is being left waits for consensus again.
+                // Whoever notices first makes the others it reaches look for a new ring as well; that
+                // waits for consensus again.
                 Some(since) => (since + rng.range(low, high)).max(now + rng.millis(20, 120)),
                 None => now + rng.millis(20, 300),
             };
@@ -415,8 +416,7 @@ fn announce(
     rng: &mut Rng,
     out: &mut Vec<Out>,
 ) {
-    let left: Vec<_> =
-        before.difference(after).map(|member| (*member, LeaveReason::NodeDown)).collect();
+    let left: Vec<_> = before.difference(after).map(|member| (*member, LeaveReason::NodeDown)).collect();
     let mut members = after.clone();
     if !left.is_empty() {
         out.push(Out::Group(me, Event::Membership { members: members.clone(), left }));

@@ -61,7 +61,8 @@ impl World {
 
     fn inflict(&mut self, fault: Fault, node: Option<NodeId>) {
         let powered = |machine: &Machine| machine.powered && !machine.frozen;
-        let runs = |machine: &Machine| powered(machine) && machine.daemon.is_some() && !machine.stands_still();
+        let runs =
+            |machine: &Machine| powered(machine) && machine.daemon.is_some() && !machine.stands_still();
         match fault {
             Fault::PowerCut => {
                 let Some(node) = node.or_else(|| self.some_node(powered)) else { return };
@@ -255,6 +256,14 @@ impl World {
         self.after(wait, Coming::ReleaseAfterDeath(node, pid));
     }
 
+    /// Leaving takes too long: the process ends without Corosync's blessing.
+    pub(super) fn leave_deadline(&mut self, node: NodeId, pid: u32) {
+        if self.process(node, pid).is_some() {
+            self.check_left(node);
+            self.kill(node);
+        }
+    }
+
     pub(super) fn watchdog_kill(&mut self, node: NodeId, pid: u32) {
         if self.process(node, pid).is_some_and(|daemon| daemon.paused) {
             self.kill(node);
@@ -317,8 +326,7 @@ impl World {
         let now = self.now;
         let Some(machine) = self.machines.get_mut(&node) else { return };
         let was_frozen = std::mem::take(&mut machine.frozen);
-        let was_paused =
-            machine.daemon.as_mut().is_some_and(|daemon| std::mem::take(&mut daemon.paused));
+        let was_paused = machine.daemon.as_mut().is_some_and(|daemon| std::mem::take(&mut daemon.paused));
         if !was_frozen && !was_paused {
             return;
         }
@@ -329,9 +337,11 @@ impl World {
             if !self.net.is_up(node) {
                 let wait = self.rng.millis(1, 100);
                 self.after(wait, Coming::CorosyncStart(node));
-            } else if self.net.ring(node).is_some_and(|(_, members)| {
-                members.iter().any(|other| !self.net.share_ring(node, *other))
-            }) && self.rng.chance(500)
+            } else if self
+                .net
+                .ring(node)
+                .is_some_and(|(_, members)| members.iter().any(|other| !self.net.share_ring(node, *other)))
+                && self.rng.chance(500)
             {
                 let wait = self.rng.millis(5, 150);
                 self.after(wait, Coming::FormAlone(node));

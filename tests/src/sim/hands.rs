@@ -42,6 +42,7 @@ impl World {
             Action::Leave => {
                 if self.daemon(node).is_some_and(|daemon| daemon.connected) && self.net.is_up(node) {
                     self.send(Member { node, pid }, What::Leave);
+                    self.after(1000 * MS, Coming::LeaveDeadline(node, pid));
                 } else {
                     self.check_left(node);
                     self.end_process(node);
@@ -53,11 +54,8 @@ impl World {
 
     fn persist(&mut self, node: NodeId, pid: u32, id: ActionId, state: Box<ClusterState>) {
         let bad = self.profile.bad_disks && !self.settling;
-        let takes = if bad && self.rng.chance(100) {
-            self.rng.millis(20, 800)
-        } else {
-            self.rng.range(200, 15 * MS)
-        };
+        let takes =
+            if bad && self.rng.chance(100) { self.rng.millis(20, 800) } else { self.rng.range(200, 15 * MS) };
         let fails = bad && self.rng.chance(60);
         let now = self.now;
         let Some(daemon) = self.daemon_mut(node) else { return };
@@ -72,11 +70,8 @@ impl World {
     /// How long an action on an interface takes, and whether it fails.
     fn interface(&mut self) -> (u64, bool) {
         let bad = self.profile.bad_interfaces && !self.settling;
-        let takes = if bad && self.rng.chance(200) {
-            self.rng.millis(20, 300)
-        } else {
-            self.rng.range(300, 8 * MS)
-        };
+        let takes =
+            if bad && self.rng.chance(200) { self.rng.millis(20, 300) } else { self.rng.range(300, 8 * MS) };
         (takes, bad && self.rng.chance(100))
     }
 

@@ -39,6 +39,7 @@ pub(super) enum Coming {
     DaemonStart(NodeId),
     Connect(NodeId, u32),
     Resume(NodeId),
+    LeaveDeadline(NodeId, u32),
     WatchdogKill(NodeId, u32),
     Script(Script),
     Settle,
@@ -92,8 +93,7 @@ impl World {
         let mut rng = Rng::new(seed);
         let count = rng.range(profile.nodes.0, profile.nodes.1);
         let state = initial_state(count, &mut rng);
-        let net =
-            Net::new(state.nodes.keys().copied().collect(), profile.two_node, profile.detection);
+        let net = Net::new(state.nodes.keys().copied().collect(), profile.two_node, profile.detection);
         let machines = state.nodes.keys().map(|id| (*id, Machine::new(*id, state.clone()))).collect();
         let mut world = Self {
             now: 1_000_000,
@@ -152,7 +152,11 @@ impl World {
     pub(super) fn tell(&mut self, line: impl FnOnce() -> String) {
         if let Some(story) = &mut self.story {
             let at = self.now;
-            story.push_back(format!("{:>10.3} ms  {}", Duration::from_micros(at).as_secs_f64() * 1e3, line()));
+            story.push_back(format!(
+                "{:>10.3} ms  {}",
+                Duration::from_micros(at).as_secs_f64() * 1e3,
+                line()
+            ));
             if story.len() > STORY * 40 {
                 story.pop_front();
             }
@@ -223,6 +227,7 @@ impl World {
             Coming::DaemonStart(node) => self.daemon_start(node),
             Coming::Connect(node, pid) => self.connect(node, pid),
             Coming::Resume(node) => self.resume(node),
+            Coming::LeaveDeadline(node, pid) => self.leave_deadline(node, pid),
             Coming::WatchdogKill(node, pid) => self.watchdog_kill(node, pid),
         }
     }
@@ -503,10 +508,6 @@ fn initial_state(count: u64, rng: &mut Rng) -> ClusterState {
 
 impl World {
     pub(super) fn summary(&self) -> super::Summary {
-        super::Summary {
-            seeds: 1,
-            overlaps: self.book.overlaps.clone(),
-            answers: self.book.outcomes.clone(),
-        }
+        super::Summary { seeds: 1, overlaps: self.book.overlaps.clone(), answers: self.book.outcomes.clone() }
     }
 }

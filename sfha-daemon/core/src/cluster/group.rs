@@ -1,16 +1,17 @@
 //! What the group says: membership, rounds of synchronisation, ordered messages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sfha_proto::ErrorCode;
 
-use super::Cluster;
+use super::{Begin, Cluster, QuorumView};
 use crate::action::Action;
 use crate::command::Command;
 use crate::event::LeaveReason;
 use crate::ledger::{Ledger, Slot};
 use crate::message::{GroupMessage, Hello, Member, Outcome, Round};
-use crate::state::ClusterState;
+use crate::state::{ClusterState, NodeId};
 use crate::sync::{Sync, judge};
 use crate::time::Time;
 
@@ -21,6 +22,12 @@ impl Cluster {
         self.votes = None;
         self.ring = None;
         self.ring_pending = false;
+        self.gone.clear();
+        self.broken = false;
+        self.was_established = false;
+        self.given_back.clear();
+        self.persists.values_mut().for_each(Vec::clear);
+        self.unwritten = self.unwritten.take().map(|(at, _)| (at, Vec::new()));
         self.view.clear();
         self.new_view();
         self.ledger = Ledger::default();
@@ -28,6 +35,22 @@ impl Cluster {
         self.releases_under_way = 0;
         self.lost.clear();
         self.fail_requests(ErrorCode::NoQuorum, now);
+    }
+
+    pub(super) fn hear_quorum(&mut self, quorum: QuorumView, now: Time) {
+        if !quorum.quorate {
+            self.broken = true;
+            self.confirmed = self.confirmed.filter(|confirmed| *confirmed != quorum.ring);
+        }
+        if let Some(before) = self.quorum.replace(quorum)
+            && let Some(after) = &self.quorum
+            && after.members.difference(&before.members).next().is_some()
+        {
+            let missing: Vec<NodeId> = before.members.difference(&after.members).copied().collect();
+            for node in missing {
+                self.lost_early(node, now);
+            }
+        }
     }
 
     pub(super) fn membership(
@@ -40,13 +63,24 @@ impl Cluster {
             return;
         };
         for (member, reason) in left {
-            if *reason == LeaveReason::NodeDown {
+            let delay = if *reason == LeaveReason::NodeDown {
                 // The quorum service may not have said yet what this does to quorum: until it speaks
                 // of the ring that follows, nothing new is taken.
                 self.ring_pending = true;
-            }
-            if !members.iter().any(|other| other.node == member.node) {
-                self.lost.insert(member.node, (now, *reason));
+                self.gone.insert(*member);
+                self.settings.node_lost_delay
+            } else {
+                self.settings.daemon_lost_delay
+            };
+            self.lost_until(member.node, now + delay);
+        }
+        // Who went and is back before there was a ring without them has been in another one, without
+        // this node: it was cut off, and is the last to hear of it.
+        self.broken |= self.gone.iter().any(|member| members.contains(member));
+        if self.ring_pending && members.iter().any(|member| !self.view.contains(member)) {
+            let gone: Vec<NodeId> = self.gone.iter().map(|member| member.node).collect();
+            for node in gone {
+                self.lost_early(node, now);
             }
         }
         self.lost.retain(|node, _| !members.iter().any(|member| member.node == *node));
@@ -66,11 +100,31 @@ impl Cluster {
         }
     }
 
+    /// A node was left behind by a ring that others joined: the newcomers made this side look for a new
+    /// ring at once, and it has still to find out that its token is lost.
+    fn lost_early(&mut self, node: NodeId, now: Time) {
+        self.lost_until(node, now + self.settings.node_lost_delay + self.settings.daemon_lost_delay);
+    }
+
+    fn lost_until(&mut self, node: NodeId, until: Time) {
+        let known = self.lost.entry(node).or_insert(until);
+        *known = (*known).max(until);
+    }
+
     fn new_view(&mut self) {
         self.sync = Sync::Waiting;
-        self.operational = false;
+        self.not_operational();
         self.taking.clear();
         self.closing.clear();
+    }
+
+    fn not_operational(&mut self) {
+        self.operational = false;
+        self.confirmed = None;
+        self.confirming = None;
+        self.established = false;
+        self.begin = None;
+        self.asked_round = false;
     }
 
     pub(super) fn delivered(&mut self, from: Member, message: GroupMessage, now: Time) {
@@ -78,7 +132,13 @@ impl Cluster {
             return;
         }
         match message {
-            GroupMessage::SyncStart { round } => self.say_hello(round),
+            GroupMessage::SyncStart { round } => self.say_hello(round, now),
+            GroupMessage::Quorate { ring } => {
+                if self.sync == Sync::InStep && self.view.first() == Some(&from) {
+                    self.operational = true;
+                    self.confirmed = Some(ring);
+                }
+            }
             GroupMessage::Hello(hello) => self.hear_hello(from, *hello, now),
             GroupMessage::Snapshot { round, state } => self.take_snapshot(from, round, *state, now),
             GroupMessage::Command { seq, command } => self.apply_command(from, seq, &command, now),
@@ -91,18 +151,25 @@ impl Cluster {
         }
     }
 
-    fn say_hello(&mut self, round: Round) {
+    fn say_hello(&mut self, round: Round, now: Time) {
         self.sync = Sync::Collecting { round, hellos: BTreeMap::new() };
-        self.operational = false;
+        self.not_operational();
+        self.round_ring = self.quorum.as_ref().map(|quorum| quorum.ring);
+        self.round_ring = self.round_ring.filter(|_| self.is_quorate() && self.ring_agrees());
+        let wait = |(node, until): (&NodeId, &Time)| {
+            let millis = u64::try_from(until.since(now).as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
+            (*node, millis)
+        };
         let hello = Hello {
             round,
             program: self.settings.program.clone(),
-            epoch: self.state.epoch,
-            version: self.state.version,
+            age: self.state.age(),
             hash: self.state.hash(),
-            holds: self.held(),
+            holds: self.held_addresses(),
             active: self.active(),
             ledger: self.had_ledger.then(|| self.ledger.clone()),
+            unbroken: self.is_quorate() && !self.broken && self.ring_agrees(),
+            waits: self.lost.iter().map(wait).collect(),
             leaving: self.leaving.is_some(),
         };
         self.multicast(GroupMessage::Hello(Box::new(hello)));
@@ -117,6 +184,14 @@ impl Cluster {
         hellos.insert(from, hello);
         let Some(verdict) = judge(&self.view, hellos) else { return };
         self.ledger = Ledger::merge(hellos);
+        // A member that has just come from another side knows less about who was lost when.
+        let waits: Vec<(NodeId, u64)> =
+            hellos.values().flat_map(|hello| hello.waits.iter().map(|(node, wait)| (*node, *wait))).collect();
+        for (node, wait) in waits {
+            if !self.view.iter().any(|member| member.node == node) {
+                self.lost_until(node, now + Duration::from_millis(wait));
+            }
+        }
         if verdict.snapshot_needed {
             self.sync = Sync::AwaitingSnapshot { round, donor: verdict.donor };
             if self.member == Some(verdict.donor) {
@@ -133,7 +208,7 @@ impl Cluster {
         }
         if self.state != state {
             self.state = state;
-            self.persist(None);
+            self.persist(Vec::new());
         }
         self.in_step(now);
     }
@@ -142,39 +217,37 @@ impl Cluster {
         self.sync = Sync::InStep;
         self.had_ledger = true;
         self.in_step_since = now;
-        for name in self.state.vips.keys() {
-            // Nobody here remembers it: somebody who is not here may have had it.
-            self.ledger.slots.entry(name.clone()).or_insert(Slot::Lost { node: None });
-        }
+        self.ledger.complete(&self.state, &self.daemons());
         self.repeat_proposals();
     }
 
-    /// Applied by all members or by none: only in step, and only once quorum was confirmed in this
-    /// view, both of which all members see at the same point.
+    /// Applied by all members or by none: only in step, and only in an epoch that is on most disks,
+    /// both of which all members see at the same point.
     fn apply_command(&mut self, from: Member, seq: u64, command: &Command, now: Time) {
         let begins = matches!(command, Command::BeginEpoch { .. });
         let mine = self.member == Some(from);
-        if self.sync != Sync::InStep || !(self.operational || begins) {
+        let begins = begins && self.operational && self.view.first() == Some(&from);
+        if self.sync != Sync::InStep || !(self.established || begins) {
             if mine {
                 self.turned_away(seq);
             }
             return;
         }
-        let result = self.state.apply(command);
-        if begins && self.view.first() == Some(&from) {
-            self.operational = true;
-        }
-        match result {
+        match self.state.apply(command) {
             Err(failure) if mine => self.refused(seq, failure),
             Err(_) => {}
             Ok(()) => {
                 if let Command::AddVip { name, .. } = command {
                     self.ledger.slots.entry(name.clone()).or_insert(Slot::Free);
                 }
+                if begins {
+                    self.begin = Some(Begin { by: from, seq, written: BTreeSet::new() });
+                    self.established = false;
+                }
                 if mine {
                     self.applied(seq, now);
                 }
-                self.persist(Some((from, seq)));
+                self.persist(vec![(from, seq)]);
             }
         }
     }
@@ -187,6 +260,14 @@ impl Cluster {
                     GroupMessage::Released { vip } => {
                         hello.holds.remove(vip);
                         hello.active.remove(vip);
+                    }
+                    GroupMessage::Report { vip, outcome: Outcome::Failed(code) } => {
+                        hello.holds.remove(vip);
+                        hello.active.remove(vip);
+                        if let Some(ledger) = &mut hello.ledger {
+                            ledger.unable.insert((vip.clone(), from.node));
+                            ledger.problems.insert(vip.clone(), code.clone());
+                        }
                     }
                     GroupMessage::Leaving => hello.leaving = true,
                     GroupMessage::Report { vip, outcome: Outcome::Active } => {
@@ -202,13 +283,16 @@ impl Cluster {
             GroupMessage::Released { vip } => {
                 if self.member == Some(from) {
                     self.releases_under_way = self.releases_under_way.saturating_sub(1);
+                    self.given_back.remove(&vip);
                 }
-                self.ledger.released(&vip, from.node, &candidates);
+                self.ledger.released(&vip, from.node, operational.then_some(&candidates));
             }
             GroupMessage::Take { vip } => {
-                let lost = matches!(self.ledger.slots.get(&vip), Some(Slot::Lost { .. }));
-                if operational && lost && candidates.contains(&from.node) && !self.state.maintenance {
-                    self.ledger.slots.insert(vip, Slot::held(from.node));
+                if self.member == Some(from) {
+                    self.taking.remove(&vip);
+                }
+                if operational && candidates.contains(&from.node) && !self.state.maintenance {
+                    self.ledger.taken(&vip, from.node, &self.state);
                 }
             }
             GroupMessage::Report { vip, outcome } => {

@@ -1,5 +1,8 @@
 //! What this node has on its own interfaces, and what it does about it.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use super::Cluster;
 use crate::action::{Action, ActionId};
 use crate::ledger::Slot;
@@ -21,7 +24,9 @@ enum Phase {
     /// It is no longer renewed: at `certain` the kernel has removed it, whatever the release says.
     Releasing {
         id: Option<ActionId>,
-        certain: Time,
+        /// Unknown while taking it on has not ended: only then does its last lease begin.
+        certain: Option<Time>,
+        acquiring: Option<ActionId>,
         retry: Time,
         failed: Option<String>,
     },
@@ -39,7 +44,11 @@ impl Hold {
 impl Cluster {
     /// This node may have that VIP on an interface now.
     fn entitled(&self, name: &str, vip: &Vip) -> bool {
-        if !self.is_quorate() || self.leaving.is_some() || self.state.vips.get(name) != Some(vip) {
+        if !self.is_quorate() || self.broken || self.leaving.is_some() || self.given_back.contains(name) {
+            return false;
+        }
+        let given_out = self.ledger.addresses.get(name) == Some(&vip.address.addr());
+        if !given_out || self.state.vips.get(name) != Some(vip) {
             return false;
         }
         let Some(Slot::Held { node, to, .. }) = self.ledger.slots.get(name) else { return false };
@@ -71,12 +80,15 @@ impl Cluster {
         let certain: Vec<String> = self
             .holds
             .iter()
-            .filter(|(_, hold)| matches!(&hold.phase, Phase::Releasing { certain, .. } if *certain <= now))
+            .filter(|(_, hold)| {
+                matches!(&hold.phase, Phase::Releasing { certain: Some(certain), .. } if *certain <= now)
+            })
             .map(|(name, _)| name.clone())
             .collect();
         for name in certain {
             self.let_go(&name);
         }
+        self.give_back();
         if !self.may_acquire() {
             return;
         }
@@ -98,11 +110,13 @@ impl Cluster {
         let id = self.new_action();
         let lease = self.settings.daemon_lost_delay;
         let Some(hold) = self.holds.get_mut(name) else { return };
-        let (certain, failed) = match &hold.phase {
-            Phase::Releasing { certain, failed, .. } => (*certain, failed.clone()),
-            Phase::Acquiring(_) | Phase::Active => (now + lease, failed),
+        let (certain, acquiring, failed) = match &hold.phase {
+            Phase::Releasing { certain, acquiring, failed, .. } => (*certain, *acquiring, failed.clone()),
+            // One that has failed is over, with a failure to report.
+            Phase::Acquiring(acquiring) if failed.is_none() => (None, Some(*acquiring), None),
+            Phase::Acquiring(_) | Phase::Active => (Some(now + lease), None, failed),
         };
-        hold.phase = Phase::Releasing { id: Some(id), certain, retry: now, failed };
+        hold.phase = Phase::Releasing { id: Some(id), certain, acquiring, retry: now, failed };
         let vip = hold.vip.clone();
         self.actions.push_back(Action::Release { id, name: name.to_owned(), vip });
     }
@@ -118,15 +132,63 @@ impl Cluster {
             Phase::Releasing { failed: Some(code), .. } => {
                 self.multicast(GroupMessage::Report { vip, outcome: Outcome::Failed(code) });
             }
-            Phase::Releasing { .. } | Phase::Acquiring(_) | Phase::Active => {
-                self.releases_under_way += 1;
-                self.multicast(GroupMessage::Released { vip });
-            }
+            // It has become this node's again meanwhile.
+            _ if self.entitled(name, &hold.vip) => {}
+            Phase::Releasing { .. } | Phase::Acquiring(_) | Phase::Active => self.say_released(vip),
         }
+    }
+
+    fn say_released(&mut self, vip: String) {
+        self.releases_under_way += 1;
+        self.multicast(GroupMessage::Released { vip });
+    }
+
+    /// What was given to this node and it neither has nor may take goes back.
+    fn give_back(&mut self) {
+        if !self.is_operational() {
+            return;
+        }
+        let mine = |slot: &Slot| matches!(slot, Slot::Held { node, .. } if *node == self.settings.me);
+        let entitled = |name: &String| self.state.vips.get(name).is_some_and(|vip| self.entitled(name, vip));
+        let back: Vec<String> = self
+            .ledger
+            .slots
+            .iter()
+            .filter(|(name, slot)| mine(slot) && !self.holds.contains_key(*name) && !entitled(name))
+            .filter(|(name, _)| !self.given_back.contains(*name))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in back {
+            self.given_back.insert(name.clone());
+            self.say_released(name);
+        }
+    }
+
+    /// The kernel removed it. Others may have it, and this node may be the last to know: it takes it
+    /// only when the group, in order, gives it out again.
+    pub(super) fn vanished(&mut self, name: &str, now: Time) {
+        if self.holds.get(name).is_some_and(|hold| !matches!(hold.phase, Phase::Releasing { .. })) {
+            self.given_back.insert(name.to_owned());
+            self.release(name, None, now);
+        }
+    }
+
+    /// The VIPs that are, or may be, on an interface, and their addresses.
+    pub(super) fn held_addresses(&self) -> BTreeMap<String, IpAddr> {
+        self.holds.iter().map(|(name, hold)| (name.clone(), hold.vip.address.addr())).collect()
     }
 
     /// An `Acquire` or `Release` ended. Returns false when the action was neither.
     pub(super) fn holding_finished(&mut self, id: ActionId, outcome: &Result<(), String>, now: Time) -> bool {
+        let lease = self.settings.daemon_lost_delay;
+        for hold in self.holds.values_mut() {
+            if let Phase::Releasing { certain, acquiring, .. } = &mut hold.phase
+                && *acquiring == Some(id)
+            {
+                (*certain, *acquiring) = (Some(now + lease), None);
+                return true;
+            }
+        }
         let found = self.holds.iter().find_map(|(name, hold)| match &hold.phase {
             Phase::Acquiring(own) if *own == id => Some((name.clone(), true)),
             Phase::Releasing { id: Some(own), .. } if *own == id => Some((name.clone(), false)),
@@ -157,28 +219,22 @@ impl Cluster {
     /// When a VIP whose holder was lost may be taken: after the last loss of any node, since a node
     /// that went may have taken it with its last message.
     pub(super) fn takeover_at(&self, holder: Option<NodeId>) -> Time {
-        use crate::event::LeaveReason;
-        let delay = |reason: LeaveReason| match reason {
-            LeaveReason::NodeDown => self.settings.node_lost_delay,
-            LeaveReason::Leave | LeaveReason::ProcessDown | LeaveReason::Undefined => {
-                self.settings.daemon_lost_delay
-            }
-        };
-        let unknown = self.in_step_since + self.settings.node_lost_delay;
-        let known = self.lost.values().map(|(at, reason)| *at + delay(*reason)).max();
-        match (holder.and_then(|id| self.lost.get(&id)), known) {
-            (Some(_), Some(known)) => known,
-            (_, known) => known.map_or(unknown, |known| known.max(unknown)),
+        let known = self.lost.values().copied().max().unwrap_or_default();
+        if holder.is_some_and(|id| self.lost.contains_key(&id)) {
+            return known;
         }
+        // Nobody here saw it go. It may have had quorum until a moment ago, with nodes that are here
+        // now and left it behind; or its daemon died a moment ago.
+        known.max(self.in_step_since + self.settings.node_lost_delay + self.settings.daemon_lost_delay)
     }
 
     /// Deadlines of this file.
     pub(super) fn holding_deadlines(&self) -> impl Iterator<Item = (Time, &'static str)> + '_ {
         self.holds.values().filter_map(|hold| match &hold.phase {
             Phase::Releasing { id: None, retry, certain, .. } => {
-                Some(((*retry).min(*certain), "release-retry"))
+                Some((certain.map_or(*retry, |certain| certain.min(*retry)), "release-retry"))
             }
-            Phase::Releasing { certain, .. } => Some((*certain, "lease-over")),
+            Phase::Releasing { certain, .. } => certain.map(|certain| (certain, "lease-over")),
             Phase::Acquiring(_) | Phase::Active => None,
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sfha_proto::{ErrorCode, Failure};
 
-use super::{Cluster, REQUEST_DEADLINE};
+use super::{Cluster, PERSIST_RETRY, REQUEST_DEADLINE};
 use crate::action::{Action, ActionId, Answered};
 use crate::command::Command;
 use crate::ledger::Slot;
@@ -29,7 +29,12 @@ pub(super) struct Proposal {
 #[derive(Debug, Clone)]
 struct Applied {
     version: u64,
+    /// Members that have not said what came of writing it.
     waiting: BTreeSet<Member>,
+    /// Nodes that have it on disk.
+    written: BTreeSet<NodeId>,
+    /// How many must.
+    needed: usize,
     failed: Option<NodeId>,
 }
 
@@ -43,7 +48,9 @@ pub(super) struct Movement {
 
 impl Cluster {
     pub(super) fn propose(&mut self, request: Option<u64>, command: Command, now: Time) {
-        if let (Some(request), Some(failure)) = (request, self.refusal()) {
+        if let Some(request) = request
+            && let Some(failure) = self.refusal().or_else(|| self.cannot_be_kept(&command))
+        {
             self.answer(request, Err(failure));
             return;
         }
@@ -78,11 +85,11 @@ impl Cluster {
         if self.sync != Sync::InStep {
             return;
         }
-        let operational = self.operational;
+        let (operational, established) = (self.operational, self.established);
         let mut messages = Vec::new();
         for (seq, proposal) in &mut self.proposals {
             let begins = matches!(proposal.command, Command::BeginEpoch { .. });
-            if !proposal.sent && (operational || begins) {
+            if !proposal.sent && (established || (begins && operational)) {
                 proposal.sent = true;
                 messages.push(GroupMessage::Command { seq: *seq, command: proposal.command.clone() });
             }
@@ -111,20 +118,34 @@ impl Cluster {
     }
 
     pub(super) fn applied(&mut self, seq: u64, now: Time) {
-        let (version, waiting) = (self.state.version, self.view.clone());
+        let (version, waiting, needed) = (self.state.version, self.view.clone(), self.disks_needed());
         if let Some(proposal) = self.proposals.get_mut(&seq) {
-            proposal.applied = Some(Applied { version, waiting, failed: None });
+            let written = BTreeSet::new();
+            proposal.applied = Some(Applied { version, waiting, written, needed, failed: None });
             proposal.deadline = now + REQUEST_DEADLINE;
         }
     }
 
     pub(super) fn acknowledged(&mut self, from: Member, of: Member, seq: u64, written: bool) {
+        let needed = self.disks_needed();
+        if let Some(begin) = &mut self.begin
+            && (begin.by, begin.seq) == (of, seq)
+            && written
+        {
+            begin.written.insert(from);
+            if begin.written.len() >= needed {
+                self.established = true;
+                self.was_established = true;
+            }
+        }
         if self.member != Some(of) {
             return;
         }
         if let Some(Proposal { applied: Some(applied), .. }) = self.proposals.get_mut(&seq) {
             applied.waiting.remove(&from);
-            if !written {
+            if written {
+                applied.written.insert(from.node);
+            } else {
                 applied.failed = Some(from.node);
             }
         }
@@ -139,21 +160,83 @@ impl Cluster {
         }
     }
 
-    pub(super) fn persist(&mut self, command: Option<(Member, u64)>) {
+    pub(super) fn persist(&mut self, mut commands: Vec<(Member, u64)>) {
+        // Whoever waits to be written again is written with this.
+        if let Some((_, unwritten)) = self.unwritten.take() {
+            commands.splice(0..0, unwritten);
+        }
         let id = self.new_action();
-        self.persists.insert(id, command);
+        self.persists.insert(id, commands);
         self.actions.push_back(Action::Persist { id, state: Box::new(self.state.clone()) });
+    }
+
+    /// Tries again what could not be written.
+    pub(super) fn persist_again(&mut self, now: Time) {
+        if self.unwritten.as_ref().is_some_and(|(at, _)| *at <= now) {
+            self.persist(Vec::new());
+        }
     }
 
     pub(super) fn action_finished(&mut self, id: ActionId, outcome: Result<(), String>, now: Time) {
         if self.holding_finished(id, &outcome, now) {
             return;
         }
-        if let Some(Some((of, seq))) = self.persists.remove(&id)
-            && self.member.is_some()
-        {
-            self.multicast(GroupMessage::Ack { of, seq, written: outcome.is_ok() });
+        let Some(commands) = self.persists.remove(&id) else { return };
+        let written = outcome.is_ok();
+        if self.member.is_some() {
+            for (of, seq) in &commands {
+                self.multicast(GroupMessage::Ack { of: *of, seq: *seq, written });
+            }
         }
+        if !written {
+            let (_, unwritten) = self.unwritten.get_or_insert((now + PERSIST_RETRY, Vec::new()));
+            unwritten.extend(commands);
+        }
+    }
+
+    /// How many disks must have a command before it counts: those of most nodes. Of two nodes, one may
+    /// go on alone (`two_node`), so all that are there.
+    fn disks_needed(&self) -> usize {
+        match self.state.nodes.len() {
+            0..=2 => self.view.len(),
+            nodes => nodes / 2 + 1,
+        }
+    }
+
+    /// Enough of the nodes that know the newest state are here to begin an epoch: most of all nodes. Of
+    /// two, one suffices when it is certain that the other knows nothing more: they were together, or
+    /// it is not even running.
+    pub(super) fn may_begin(&self) -> bool {
+        let daemons = self.daemons();
+        let here = self.state.nodes.keys().filter(|id| daemons.contains(id)).count();
+        let online = |id: &NodeId| self.quorum.as_ref().is_some_and(|quorum| quorum.members.contains(id));
+        match self.state.nodes.len() {
+            2 => {
+                here == 2
+                    || self.was_established
+                    || !self.state.nodes.keys().any(|id| !daemons.contains(id) && online(id))
+            }
+            nodes => here > nodes / 2,
+        }
+    }
+
+    /// A command that too few would know of, or that would cost quorum.
+    fn cannot_be_kept(&self, command: &Command) -> Option<Failure> {
+        let (here, nodes) = (self.daemons().len(), self.state.nodes.len());
+        let failure = |needed: usize| {
+            Some(Failure::new(ErrorCode::NoQuorum).with("votes", here).with("needed", needed))
+        };
+        if self.is_operational() && !self.established && !self.may_begin() {
+            return failure(nodes / 2 + 1);
+        }
+        if let Command::AddNode { invite, .. } = command {
+            let known = self.state.invites.get(invite).is_some_and(|invite| invite.redeemed.is_some());
+            // The new node counts before it is there.
+            if self.is_operational() && !known && nodes >= 2 && here <= nodes.div_ceil(2) {
+                return failure(nodes.div_ceil(2) + 1);
+            }
+        }
+        None
     }
 
     pub(super) fn begin_move(&mut self, request: u64, to: Option<NodeId>, now: Time) {
@@ -221,7 +304,6 @@ impl Cluster {
         for request in requests {
             self.answer(request, Err(code.into()));
         }
-        self.persists.values_mut().for_each(|command| *command = None);
     }
 
     /// Answers what is done, gone or too late.
@@ -229,12 +311,12 @@ impl Cluster {
         let mut answers = Vec::new();
         self.proposals.retain(|_, proposal| {
             let result = match &proposal.applied {
-                Some(applied) if applied.waiting.is_empty() => match applied.failed {
-                    None => Ok(Answered::Applied(applied.version)),
-                    Some(node) => {
-                        Err(Failure::new(ErrorCode::FileWrite).with("node", self.state.node_name(node)))
-                    }
-                },
+                Some(Applied { waiting, failed: Some(node), .. }) if waiting.is_empty() => {
+                    Err(Failure::new(ErrorCode::FileWrite).with("node", self.state.node_name(*node)))
+                }
+                Some(applied) if applied.waiting.is_empty() && applied.written.len() >= applied.needed => {
+                    Ok(Answered::Applied(applied.version))
+                }
                 _ if proposal.deadline <= now => Err(timed_out("command")),
                 _ => return true,
             };
@@ -244,7 +326,7 @@ impl Cluster {
         let candidates = self.ledger.candidates(&self.view, &self.state);
         self.moves.retain(|request, movement| {
             let there = |name: &String| {
-                matches!(self.ledger.slots.get(name), Some(Slot::Held { node, active: true, .. }) if *node == movement.to)
+                !self.state.vips.contains_key(name) || matches!(self.ledger.slots.get(name), Some(Slot::Held { node, active: true, .. }) if *node == movement.to)
             };
             let unable = |name: &String| self.ledger.unable.contains(&(name.clone(), movement.to));
             let name = self.state.node_name(movement.to);
@@ -274,7 +356,8 @@ impl Cluster {
     /// Deadlines of this file.
     pub(super) fn request_deadlines(&self) -> impl Iterator<Item = (Time, &'static str)> + '_ {
         let proposals = self.proposals.values().map(|proposal| (proposal.deadline, "request"));
-        proposals.chain(self.moves.values().map(|movement| (movement.deadline, "move")))
+        let unwritten = self.unwritten.as_ref().map(|(at, _)| (*at, "write-again"));
+        proposals.chain(unwritten).chain(self.moves.values().map(|movement| (movement.deadline, "move")))
     }
 }
 

@@ -15,10 +15,12 @@ const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Cluster {
     pub(super) fn settle(&mut self, now: Time) {
+        self.mend();
         self.reconcile(now);
         self.coordinate(now);
         self.take_lost(now);
         self.send_proposals();
+        self.persist_again(now);
         self.answer_requests(now);
         self.leave_when_done(now);
     }
@@ -27,7 +29,8 @@ impl Cluster {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
         let takeover = self.own_takeovers().map(|(_, at)| (at, "takeover"));
-        let leave = self.leaving.filter(|_| !self.left).map(|at| (at + LEAVE_PATIENCE, "leave"));
+        let leaves = !self.left && self.holds.is_empty();
+        let leave = self.leaving.filter(|_| leaves).map(|at| (at + LEAVE_PATIENCE, "leave"));
         let retry = self.retry_unable_at.map(|at| (at, "retry-unable"));
         takeover
             .chain(self.holding_deadlines())
@@ -37,19 +40,73 @@ impl Cluster {
             .min()
     }
 
+    /// After a break: whole again when quorum was confirmed for the ring that this node is in. When
+    /// quorum was lost and is back without a change of the group, a round has to come first.
+    fn mend(&mut self) {
+        let ready = self.operational && self.sync == Sync::InStep && self.is_quorate() && self.ring_agrees();
+        if !self.broken || !ready {
+            return;
+        }
+        if self.confirmed == self.quorum.as_ref().map(|quorum| quorum.ring) {
+            self.broken = false;
+        } else {
+            self.ask_round();
+        }
+    }
+
+    fn ask_round(&mut self) {
+        if let (false, Some(me)) = (self.asked_round, self.member) {
+            self.asked_round = true;
+            let round = self.new_round(me);
+            self.multicast(GroupMessage::SyncStart { round });
+        }
+    }
+
+    /// Confirms quorum, and begins an epoch where most nodes are here.
+    fn confirm(&mut self, now: Time) {
+        let quorate = self.is_quorate() && self.ring_agrees();
+        let Some(ring) = self.quorum.as_ref().map(|quorum| quorum.ring).filter(|_| quorate) else { return };
+        if self.broken && !self.operational && self.round_ring != Some(ring) {
+            // The ledger was agreed on without quorum: what it calls free, others may have taken since.
+            self.ask_round();
+            return;
+        }
+        if !self.operational && self.confirming != Some(ring) {
+            self.confirming = Some(ring);
+            self.multicast(GroupMessage::Quorate { ring });
+        }
+        let pending = self.has_own_proposal(|command| matches!(command, Command::BeginEpoch { .. }));
+        if self.operational && self.begin.is_none() && !pending && self.may_begin() {
+            self.propose(None, Command::BeginEpoch { after: self.state.epoch }, now);
+        }
+    }
+
     /// What one member does for all.
     fn coordinate(&mut self, now: Time) {
-        if !self.is_coordinator() || self.sync != Sync::InStep || self.leaving.is_some() {
+        if !self.is_coordinator() || self.sync != Sync::InStep || self.left {
             self.retry_unable_at = None;
             return;
         }
-        if !self.operational {
-            let pending = self.has_own_proposal(|command| matches!(command, Command::BeginEpoch { .. }));
-            if self.is_quorate() && self.ring_agrees() && !pending {
-                self.propose(None, Command::BeginEpoch { after: self.state.epoch }, now);
-            }
+        self.confirm(now);
+        if !self.operational || self.leaving.is_some() {
+            self.retry_unable_at = None;
             return;
         }
+        if self.established {
+            self.close_invites(now);
+        }
+        if self.ledger.unable.is_empty() {
+            self.retry_unable_at = None;
+        } else if self.retry_unable_at.is_none() {
+            self.retry_unable_at = Some(now + RETRY_UNABLE);
+        } else if self.retry_unable_at.is_some_and(|at| at <= now) {
+            self.retry_unable_at = Some(now + RETRY_UNABLE);
+            self.multicast(GroupMessage::Retry);
+        }
+    }
+
+    /// The key of an invite dies when the node that it let in is a member.
+    fn close_invites(&mut self, now: Time) {
         let daemons = self.daemons();
         let arrived: Vec<String> = self
             .state
@@ -64,14 +121,6 @@ impl Cluster {
         for id in arrived {
             self.closing.insert(id.clone());
             self.propose(None, Command::CloseInvite { id }, now);
-        }
-        if self.ledger.unable.is_empty() {
-            self.retry_unable_at = None;
-        } else if self.retry_unable_at.is_none() {
-            self.retry_unable_at = Some(now + RETRY_UNABLE);
-        } else if self.retry_unable_at.is_some_and(|at| at <= now) {
-            self.retry_unable_at = Some(now + RETRY_UNABLE);
-            self.multicast(GroupMessage::Retry);
         }
     }
 
