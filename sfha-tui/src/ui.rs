@@ -26,6 +26,7 @@ mod logs;
 mod overview;
 mod popup;
 mod theme;
+mod traffic;
 
 /// Draws everything.
 pub fn draw(app: &App, frame: &mut Frame<'_>) {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sfha_proto::mesh::MeshStatus;
 
 /// Samples kept for each peer.
-const KEPT: usize = 120;
+const KEPT: usize = 240;
 /// Counters closer together than this give no useful rate.
 const SHORTEST_MS: i64 = 500;
 /// A rate older than this says nothing any more.

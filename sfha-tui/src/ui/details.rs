@@ -107,7 +107,7 @@ fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
     };
     let graph = |value: fn(&Sample) -> f64| {
         let values: Vec<f64> = past.iter().map(value).collect();
-        theme::spark(&values, GRAPH, app.look.utf8)
+        theme::spark(&values, GRAPH, app.look.utf8).trim_start().to_owned()
     };
     vec![
         (t!("pair-state"), state, tone),

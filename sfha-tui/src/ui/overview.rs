@@ -8,7 +8,7 @@ use sfha_proto::mesh::MeshStatus;
 use sfha_proto::status::{ClusterStatus, Phase, VipState};
 
 use super::grid::{Column, Grid, Row};
-use super::{logs, theme};
+use super::{logs, theme, traffic};
 use crate::app::{App, Item, Link};
 use crate::words::{self, Tone};
 use crate::{format, t};
@@ -17,6 +17,8 @@ use crate::{format, t};
 const WIDE: u16 = 150;
 /// Fewer lines than this are not worth giving to the log.
 const TAIL: u16 = 4;
+/// Lines of the graphs of traffic, where there is room for them.
+const GRAPHS: u16 = 9;
 /// What the first columns of all sections have in common, so that they align; longer ones stand out.
 const COMMON: [usize; 2] = [12, 10];
 
@@ -35,22 +37,23 @@ fn cluster(app: &App, status: &ClusterStatus, frame: &mut Frame<'_>, area: Rect)
     let right: Vec<_> = app.mesh.iter().map(|mesh| peers(app, mesh, area.width)).collect();
     let wide = area.width >= WIDE && !right.is_empty();
     let needed = if wide { height(&left).max(height(&right)) } else { height(&left) + height(&right) };
-    let (body, tail) = if area.height >= needed + TAIL {
-        let [body, tail] = Layout::vertical([Constraint::Length(needed), Constraint::Fill(1)]).areas(area);
-        (body, Some(tail))
-    } else {
-        (area, None)
-    };
+    let free = area.height.saturating_sub(needed);
+    let graphs = if !right.is_empty() && free >= GRAPHS + TAIL { GRAPHS } else { 0 };
+    let tail = if free >= TAIL { free - graphs } else { 0 };
+    let lengths = [Constraint::Fill(1), Constraint::Length(graphs), Constraint::Length(tail)];
+    let [body, middle, tail] = Layout::vertical(lengths).areas(area);
+    let halves = [Constraint::Fill(4), Constraint::Fill(if wide { 5 } else { 4 })];
     if wide {
-        let [a, b] = Layout::horizontal([Constraint::Fill(4), Constraint::Fill(5)]).spacing(2).areas(body);
+        let [a, b] = Layout::horizontal(halves).spacing(2).areas(body);
         stack(app, frame, a, left);
         stack(app, frame, b, right);
     } else {
         stack(app, frame, body, left.into_iter().chain(right).collect());
     }
-    if let Some(tail) = tail {
-        logs::tail(app, frame, tail);
+    if graphs > 0 {
+        traffic::draw(app, frame, middle, halves);
     }
+    logs::tail(app, frame, tail);
 }
 
 /// A section: its table, and what can be selected in each row.
