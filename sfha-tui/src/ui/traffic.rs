@@ -21,10 +21,10 @@ const ASCII: bar::Set<'static> = bar::Set {
     empty: " ",
 };
 
-/// Draws both graphs, each under its rule.
-pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+/// Draws both graphs, each under its rule, in halves of these proportions.
+pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, halves: [Constraint; 2]) {
     let (whose, samples) = samples(app);
-    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).spacing(2).areas(area);
+    let [left, right] = Layout::horizontal(halves).spacing(2).areas(area);
     graph(app, frame, left, t!("graph-rx", whose = whose.as_str()), &samples, |sample| sample.rx);
     graph(app, frame, right, t!("graph-tx", whose = whose.as_str()), &samples, |sample| sample.tx);
 }
