@@ -103,13 +103,6 @@ impl LabOptions {
         self
     }
 
-    /// Installs the package of sfha that `make test`, `make demo` and `make bench` name in `SFHA_DEB`.
-    pub fn sfha(self) -> Result<Self> {
-        let file = std::env::var_os("SFHA_DEB").filter(|file| !file.is_empty());
-        let file = file.context("SFHA_DEB does not name the package of sfha: `make lab-deb` builds one")?;
-        Ok(self.package(file))
-    }
-
     /// Puts a router with address translation between a node (counted from 0) and the switch.
     pub fn behind_nat(mut self, node: usize, nat: Nat) -> Self {
         self.routers.push((node, nat));
