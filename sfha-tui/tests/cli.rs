@@ -316,6 +316,16 @@ fn a_daemon_of_another_protocol_or_that_hangs_up_is_no_riddle() {
 }
 
 #[test]
+fn an_answer_to_another_request_is_not_taken() {
+    let fake = Fake::start(|request| {
+        let mut lines = vec![json!({"id": 99, "error": {"code": "maintenance"}})];
+        lines.extend(result(request, json!({})));
+        lines
+    });
+    assert_eq!(code(&run(fake.socket(), "standby")), 0);
+}
+
+#[test]
 fn a_reader_that_left_is_no_panic() {
     let fake = cluster("healthy");
     for line in ["status", "status --json", "--help", "completions bash"] {
