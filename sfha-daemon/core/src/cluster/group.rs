@@ -74,9 +74,11 @@ impl Cluster {
             };
             self.lost_until(member.node, now + delay);
         }
-        // Who went and is back before there was a ring without them has been in another one, without
-        // this node: it was cut off, and is the last to hear of it.
-        self.broken |= self.gone.iter().any(|member| members.contains(member));
+        // Who went and is back before there was a ring without them has been in another one meanwhile.
+        // When those who stayed are the fewer, it is this side that was cut off, and hears of it last.
+        let stayed = members.difference(&self.gone).filter(|member| self.view.contains(member)).count();
+        let back = self.gone.iter().any(|member| members.contains(member));
+        self.broken |= back && 2 * stayed < self.state.nodes.len();
         if self.ring_pending && members.iter().any(|member| !self.view.contains(member)) {
             let gone: Vec<NodeId> = self.gone.iter().map(|member| member.node).collect();
             for node in gone {

@@ -138,7 +138,9 @@ impl Cluster {
         }
     }
 
+    /// From here until that is heard by all, in order, it is nobody's: not this node's either.
     fn say_released(&mut self, vip: String) {
+        self.given_back.insert(vip.clone());
         self.releases_under_way += 1;
         self.multicast(GroupMessage::Released { vip });
     }
@@ -159,7 +161,6 @@ impl Cluster {
             .map(|(name, _)| name.clone())
             .collect();
         for name in back {
-            self.given_back.insert(name.clone());
             self.say_released(name);
         }
     }
