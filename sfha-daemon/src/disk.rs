@@ -44,7 +44,7 @@ impl Disk {
                     }
                 };
                 for id in ids {
-                    let _ = finished.send((id, outcome.clone()));
+                    let _ = finished.send(Finished::Action(id, outcome.clone()));
                 }
             }
         });

@@ -180,7 +180,10 @@ impl EventLoop {
             let event = tokio::select! {
                 biased;
                 Some(event) = self.from_corosync.recv() => translate(event, self.core.me()),
-                Some((id, outcome)) = self.finished.recv() => Some(Event::ActionFinished { id, outcome }),
+                Some(finished) = self.finished.recv() => Some(match finished {
+                    Finished::Action(id, outcome) => Event::ActionFinished { id, outcome },
+                    Finished::Vanished(name) => Event::Vanished { name },
+                }),
                 _ = renewal.tick() => {
                     self.vips.renew();
                     None

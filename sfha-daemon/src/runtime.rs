@@ -26,8 +26,17 @@ use crate::vips::{LEASE_CERTAIN, Vips};
 /// CPG group of the daemons.
 pub const GROUP: &str = "sfha";
 
-/// Between a node's loss and taking over what it held, where it is not fenced.
-pub const NODE_LOST_DELAY: Duration = Duration::from_millis(300);
+/// Least time between a node's loss and taking over what it held, where it is not fenced: by so much
+/// may the two sides of a split differ in noticing it.
+const NOTICING_SKEW: Duration = Duration::from_millis(300);
+
+/// Between a node's loss and taking over what it held, where it is not fenced. A node that froze is
+/// noticed after the detection time, and has lost its addresses after the lease: both must be over.
+#[must_use]
+pub fn node_lost_delay(detection_ms: u32) -> Duration {
+    let detection = Duration::from_millis(u64::from(detection_ms));
+    LEASE_CERTAIN.saturating_sub(detection).max(NOTICING_SKEW)
+}
 
 /// Longest time for which a starting node asks the others for a newer state.
 const CATCH_UP: Duration = Duration::from_millis(1500);
@@ -86,7 +95,7 @@ impl Runtime {
         let settings = Settings {
             me: node.me,
             program: env!("CARGO_PKG_VERSION").to_owned(),
-            node_lost_delay: NODE_LOST_DELAY,
+            node_lost_delay: node_lost_delay(store::profile(&node.state).detection_ms()),
             daemon_lost_delay: LEASE_CERTAIN,
         };
         let parts = Parts {
@@ -199,7 +208,8 @@ fn decorate(mut status: ClusterStatus, state: &ClusterState) -> ClusterStatus {
         token_ms: profile.token_ms(),
         consensus_ms: profile.consensus_ms(),
         detection_ms: profile.detection_ms(),
-        takeover_delay_ms: u32::try_from(NODE_LOST_DELAY.as_millis()).unwrap_or(u32::MAX),
+        takeover_delay_ms: u32::try_from(node_lost_delay(profile.detection_ms()).as_millis())
+            .unwrap_or(u32::MAX),
     });
     status
 }

@@ -11,20 +11,28 @@ use sfha_core::ActionId;
 use sfha_core::state::Vip;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::io::announce;
 use crate::io::netlink::{NetEvent, Netlink, VipPut};
 
 /// Kernel lifetime of a VIP's address, in seconds: renewed every [`RENEWAL`].
-pub const LEASE_S: u32 = 2;
+///
+/// The others take over a frozen node's VIPs when Corosync has missed it and the delay is over, 1.4 s
+/// after it froze. With a lifetime of 2 s there were two holders for 405 ms then (measured); with 1 s
+/// the address is gone after 1.06 s at the latest.
+pub const LEASE_S: u32 = 1;
 
 /// Time between two renewals.
-pub const RENEWAL: Duration = Duration::from_millis(500);
+pub const RENEWAL: Duration = Duration::from_millis(250);
 
 /// After this time without renewal an address is gone for certain: the lifetime, the tick of the
 /// kernel's timer (measured: up to 60 ms), and a margin.
-pub const LEASE_CERTAIN: Duration = Duration::from_millis(LEASE_S as u64 * 1000 + 300);
+pub const LEASE_CERTAIN: Duration = Duration::from_millis(LEASE_S as u64 * 1000 + 200);
+
+/// After this time without renewal the address may be gone by the kernel's clock.
+const LEASE_AT_RISK: Duration = Duration::from_millis(LEASE_S as u64 * 1000 - 50);
 
 /// Time of the second burst of announcements after the first.
 const SECOND_BURST: Duration = Duration::from_secs(5);
@@ -38,8 +46,15 @@ enum Order {
     Renew,
 }
 
-/// How an order ended: what `Event::ActionFinished` says.
-pub type Finished = (ActionId, Result<(), String>);
+/// What becomes of orders: what the event loop tells the core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finished {
+    /// An action ended: done, or the code of why not.
+    Action(ActionId, Result<(), String>),
+    /// This program stood still for longer than the lease: the kernel has removed this VIP's address,
+    /// and it must not be put back, since others may have it.
+    Vanished(String),
+}
 
 /// The way to give orders.
 #[derive(Debug, Clone)]
@@ -56,7 +71,13 @@ impl Vips {
         finished: mpsc::UnboundedSender<Finished>,
     ) -> Self {
         let (orders, mut queue) = mpsc::unbounded_channel();
-        let mut task = Task { netlink, finished, held: BTreeMap::new(), announcing: BTreeMap::new() };
+        let mut task = Task {
+            netlink,
+            finished,
+            held: BTreeMap::new(),
+            announcing: BTreeMap::new(),
+            renewed: Instant::now(),
+        };
         tokio::spawn(async move {
             loop {
                 tokio::select! {
@@ -112,6 +133,8 @@ struct Task {
     /// Announcements under way. They end with the release: a later one would send the neighbours back
     /// to the wrong node.
     announcing: BTreeMap<String, Announcing>,
+    /// When the leases were renewed last.
+    renewed: Instant,
 }
 
 struct Announcing(JoinHandle<()>);
@@ -127,17 +150,22 @@ impl Task {
         match order {
             Order::Acquire { id, name, vip } => {
                 let outcome = self.acquire(&name, &vip).await;
-                let _ = self.finished.send((id, outcome));
+                let _ = self.finished.send(Finished::Action(id, outcome));
             }
             Order::Release { id, name, vip } => {
                 let outcome = self.release(&name, &vip).await;
-                let _ = self.finished.send((id, outcome));
+                let _ = self.finished.send(Finished::Action(id, outcome));
             }
             Order::Announce { name } => {
                 self.announce(&name).await;
             }
             Order::Renew => {
-                self.put_all_back().await;
+                if self.lapsed() {
+                    self.give_all_up().await;
+                } else {
+                    self.put_all_back().await;
+                }
+                self.renewed = Instant::now();
             }
         }
     }
@@ -195,6 +223,23 @@ impl Task {
         });
     }
 
+    /// So much time has passed since the last renewal that the kernel may have removed the addresses.
+    fn lapsed(&self) -> bool {
+        self.renewed.elapsed() >= LEASE_AT_RISK
+    }
+
+    async fn give_all_up(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.announcing.clear();
+        for (name, held) in held {
+            warn!(vip = name, interface = held.interface, "this program stood still: the address has lapsed");
+            if let Err(error) = self.netlink.vip_remove(&held.interface, held.address).await {
+                warn!(vip = name, %error, "a lapsed address cannot be removed");
+            }
+            let _ = self.finished.send(Finished::Vanished(name));
+        }
+    }
+
     async fn put_all_back(&mut self) {
         let names: Vec<String> = self.held.keys().cloned().collect();
         for name in names {
@@ -236,8 +281,10 @@ impl Task {
             NetEvent::AddressRemoved { interface, address, .. } => {
                 let gone = |held: &Held| held.interface == interface && held.address == address.addr();
                 let found = self.held.iter().find(|(_, held)| gone(held)).map(|(name, _)| name.clone());
-                if let Some(name) = found {
-                    self.put_back(&name).await;
+                match found {
+                    Some(_) if self.lapsed() => self.give_all_up().await,
+                    Some(name) => self.put_back(&name).await,
+                    None => {}
                 }
             }
             NetEvent::LinkUp { interface } => {
