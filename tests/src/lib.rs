@@ -1,4 +1,5 @@
 //! The lab, the scenarios and the simulation of sfha.
 
+pub mod cluster;
 pub mod lab;
 pub mod sim;

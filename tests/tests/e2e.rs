@@ -1,0 +1,15 @@
+//! The main job, end to end: the package in whole Debian systems, and what an operator does with it. These
+//! tests need root, and the package that `make lab-deb` builds.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+#[path = "e2e/common.rs"]
+mod common;
+#[path = "e2e/contract.rs"]
+mod contract;
+#[path = "e2e/failover.rs"]
+mod failover;
+#[path = "e2e/forming.rs"]
+mod forming;
+#[path = "e2e/secrets.rs"]
+mod secrets;
