@@ -8,8 +8,10 @@
 //!   keep it, the third has it not, and after losing quorum once the members of one and the same partition
 //!   disagree on whether they are quorate.
 //! - `token_coefficient: 0`: the token is what the profile says, however many nodes there are.
-//! - No knet ping timers: Corosync derives them from the token (a ping every token/4, a link is down after
-//!   token/2), always below the token timeout, so that knet neither delays nor disturbs the detection.
+//! - With one link, knet gives it up only after twice the token timeout. Corosync's default, half of the token, makes a
+//!   node that pauses for 0.6 token lose its link, and with it the token that it would still have been in time for:
+//!   the ring broke in 16 of 40 such pauses, and in none with this. There is no other link to change to anyway, and a
+//!   dead node is noticed by the token. With two links the default stays: there, changing early is the point.
 //! - `config_version` must rise with every change: a node that meets others for the first time since its
 //!   start with a version below the highest one is terminated by its own Corosync.
 //!
@@ -252,6 +254,14 @@ fn write_sections(out: &mut String, conf: &CorosyncConf) -> std::fmt::Result {
     writeln!(out, "    consensus: {}", conf.profile.consensus_ms())?;
     if let Some(mtu) = conf.mtu {
         writeln!(out, "    knet_mtu: {mtu}")?;
+    }
+    if conf.nodes.iter().all(|node| node.ring1.is_none()) {
+        // The two are a pair: both or none.
+        writeln!(out, "    interface {{")?;
+        writeln!(out, "        linknumber: 0")?;
+        writeln!(out, "        knet_ping_interval: {}", conf.profile.token_ms() / 4)?;
+        writeln!(out, "        knet_ping_timeout: {}", conf.profile.token_ms() * 2)?;
+        writeln!(out, "    }}")?;
     }
     writeln!(out, "}}\n\nquorum {{")?;
     writeln!(out, "    provider: corosync_votequorum")?;

@@ -36,6 +36,11 @@ fn the_whole_file_for_two_nodes() {
         token_coefficient: 0
         consensus: 100
         knet_mtu: 1420
+        interface {
+            linknumber: 0
+            knet_ping_interval: 250
+            knet_ping_timeout: 2000
+        }
     }
 
     quorum {
@@ -136,7 +141,9 @@ fn the_families_in_use_are_the_ones_allowed() {
     let mut conf = conf(&[1, 2]);
     let v6 = |low| Some(IpAddr::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, low)));
     (conf.nodes[0].ring1, conf.nodes[1].ring1) = (v6(1), v6(2));
-    assert!(render(&conf).unwrap().contains("ip_version: ipv4-6"));
+    let text = render(&conf).unwrap();
+    assert!(text.contains("ip_version: ipv4-6"));
+    assert!(!text.contains("knet_ping"), "with two links knet is to change early");
     for node in &mut conf.nodes {
         node.ring0 = node.ring1.take().unwrap();
     }

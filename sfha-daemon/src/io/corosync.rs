@@ -57,7 +57,7 @@ pub const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A Corosync that leaves a request unanswered for this long counts as lost, unless
 /// [`Corosync::set_answer_deadline`] says otherwise.
-pub const ANSWER_DEADLINE: Duration = Duration::from_secs(1);
+pub const ANSWER_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Corosync's name for one membership of the ring: all members see the same one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -15,9 +15,12 @@ use super::Member;
 /// Largest payload, in bytes.
 pub const MAX_PAYLOAD: usize = 4 << 20;
 
-/// Most payload in one frame, in bytes. A frame is a unit for Corosync's flow control; smaller ones let others in
-/// between.
-pub(super) const FRAME_PAYLOAD: usize = 64 << 10;
+/// Most payload in one frame, in bytes.
+pub(super) const FRAME_PAYLOAD: usize = 32 << 10;
+
+/// Most frames that are sent and have not come back. Corosync would take more, until its own queue is full; then it
+/// answers no request of any client, and what others want to say waits behind all of it.
+const WINDOW: usize = 8;
 
 const MAGIC: [u8; 4] = [b'S', b'F', 1, 0];
 const HEADER_LEN: usize = 20;
@@ -34,6 +37,8 @@ pub(super) struct Outgoing {
     last_id: u64,
     /// Messages of one frame each that were sent and have not come back.
     in_flight: usize,
+    /// Frames that were sent and have not come back.
+    on_the_way: usize,
 }
 
 #[derive(Debug)]
@@ -58,6 +63,9 @@ impl Outgoing {
 
     /// The frame to send now, if any.
     pub(super) fn frame(&self) -> Option<Vec<u8>> {
+        if self.on_the_way >= WINDOW {
+            return None;
+        }
         let current = self.current.as_ref().filter(|c| !c.complete)?;
         let data = current.payload.get(current.sent..)?;
         let data = data.get(..FRAME_PAYLOAD).unwrap_or(data);
@@ -74,6 +82,7 @@ impl Outgoing {
     /// The frame was taken by Corosync.
     pub(super) fn sent(&mut self) {
         let Some(current) = &mut self.current else { return };
+        self.on_the_way += 1;
         current.sent = (current.sent + FRAME_PAYLOAD).min(current.payload.len());
         current.complete = current.sent == current.payload.len();
         if current.complete && current.payload.len() <= FRAME_PAYLOAD {
@@ -82,7 +91,12 @@ impl Outgoing {
         }
     }
 
-    /// A message of one's own has come back.
+    /// A frame of one's own has come back.
+    pub(super) fn came_back(&mut self) {
+        self.on_the_way = self.on_the_way.saturating_sub(1);
+    }
+
+    /// A message of one's own has come back, whole.
     pub(super) fn delivered(&mut self, id: u64) {
         if self.current.as_ref().is_some_and(|c| c.id == id) {
             self.current = None;

@@ -150,6 +150,9 @@ impl Group {
     fn translate(&mut self, callback: Callback) -> Option<CorosyncEvent> {
         match callback {
             Callback::Deliver { from, frame } => {
+                if from == self.local {
+                    self.outgoing.came_back();
+                }
                 let complete = match self.incoming.frame(from, &frame) {
                     Ok(complete) => complete?,
                     Err(error) => {

@@ -120,3 +120,6 @@ impl Outbox {
         state.waiting.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

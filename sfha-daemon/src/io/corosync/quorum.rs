@@ -1,14 +1,13 @@
-//! The thread of the quorum service, which also asks Corosync now and then whether it is still there.
+//! The thread of the quorum service.
 
 use std::cell::RefCell;
-use std::time::Instant;
 
 use rust_corosync::quorum::{self, Model1Data, Model1Flags, ModelData};
 use rust_corosync::{CsError, DispatchFlags, TrackFlags};
 
-use super::session::{Emit, Lost, Probe};
+use super::session::{Emit, Lost};
 use super::wait::{IpcFd, Wake};
-use super::{CorosyncError, CorosyncEvent, PROBE_INTERVAL, RingId};
+use super::{CorosyncError, CorosyncEvent, RingId};
 
 thread_local! {
     /// See the group's callbacks: pushed by the callback, on the thread that dispatches.
@@ -43,19 +42,12 @@ impl Quorum {
         Ok(Self { handle, fd })
     }
 
-    pub(super) fn run(&self, emit: Emit<'_>, stop: &Wake, probe: &Probe) -> Result<(), Lost> {
-        let mut asked = Instant::now();
-        loop {
+    pub(super) fn run(&self, emit: Emit<'_>, stop: &Wake) -> Result<(), Lost> {
+        while !stop.is_set() {
             self.dispatch(emit)?;
-            self.fd.wait(&[stop], Some(PROBE_INTERVAL)).map_err(Lost::poll)?;
-            if stop.is_set() {
-                return Ok(());
-            }
-            if asked.elapsed() >= PROBE_INTERVAL {
-                probe.ask(|| quorum::getquorate(&self.handle)).map_err(|e| Lost::library("quorum", e))?;
-                asked = Instant::now();
-            }
+            self.fd.wait(&[stop], None).map_err(Lost::poll)?;
         }
+        Ok(())
     }
 
     fn dispatch(&self, emit: Emit<'_>) -> Result<(), Lost> {

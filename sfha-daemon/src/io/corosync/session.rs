@@ -24,11 +24,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two tries.
 const LAST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long the other threads may take to end after the first one has.
-const END_DEADLINE: Duration = Duration::from_millis(500);
-
-/// Threads of a session, besides the one that waits for them.
-const THREADS: usize = 3;
+/// How long the group's thread may take to end after another one has.
+const END_DEADLINE: Duration = Duration::from_millis(200);
 
 /// Dispatching takes a buffer of 1 MiB from the stack (`IPC_DISPATCH_SIZE` in Corosync's libraries).
 pub(super) const STACK_BYTES: usize = 4 << 20;
@@ -109,10 +106,10 @@ impl Gate {
     }
 }
 
-/// How a thread ended, and what it leaves undelivered.
+/// How a thread ended, and, of the group's thread, how many messages it leaves undelivered.
 struct End {
     result: Result<(), Lost>,
-    undelivered: usize,
+    undelivered: Option<usize>,
 }
 
 /// Starts the thread that keeps a session open.
@@ -145,8 +142,8 @@ fn supervise(group: &str, outbox: &Arc<Outbox>, events: &UnboundedSender<Corosyn
                 (pause, reported) = (FIRST_PAUSE, false);
                 outbox.open();
                 let _ = events.send(CorosyncEvent::Connected { local: session.local() });
-                let end = session.run(outbox, events);
-                (end.result.err().map(|lost| lost.to_string()), end.undelivered + outbox.close())
+                let (result, undelivered) = session.run(outbox, events);
+                (result.err().map(|lost| lost.to_string()), undelivered + outbox.close())
             }
             Err(error) => (Some(chain(&error)), 0),
         };
@@ -199,13 +196,15 @@ impl Session {
     }
 
     /// Runs the threads until the first one ends, then ends the others.
-    fn run(self, outbox: &Arc<Outbox>, events: &UnboundedSender<CorosyncEvent>) -> End {
+    ///
+    /// Returns how the first one ended and how many messages are left undelivered.
+    fn run(self, outbox: &Arc<Outbox>, events: &UnboundedSender<CorosyncEvent>) -> (Result<(), Lost>, usize) {
         let Self { quorum, votes, group } = self;
         let node = group.local.node;
         let gate = Arc::new(Gate { open: Mutex::new(true), events: events.clone() });
         let stop = match Wake::new() {
             Ok(stop) => Arc::new(stop),
-            Err(error) => return End { result: Err(Lost::Poll(error)), undelivered: 0 },
+            Err(error) => return (Err(Lost::Poll(error)), 0),
         };
         let probe = Arc::new(Probe::default());
         let (ended, ends) = mpsc::channel();
@@ -213,31 +212,34 @@ impl Session {
         let threads = Threads { gate: Arc::clone(&gate), stop: Arc::clone(&stop), ended };
         let (asked, shared) = (Arc::clone(&probe), Arc::clone(outbox));
         let started = threads
-            .start("quorum", quorum, move |quorum, emit, stop| quorum.run(emit, stop, &asked), |_| 0)
+            .start("quorum", quorum, |quorum, emit, stop| quorum.run(emit, stop), |_| None)
             .and_then(|()| {
-                threads.start("votes", votes, move |votes, emit, stop| votes.run(node, emit, stop), |_| 0)
+                let run =
+                    move |votes: &mut Votes, emit: Emit<'_>, stop: &Wake| votes.run(node, emit, stop, &asked);
+                threads.start("votes", votes, run, |_| None)
             })
             .and_then(|()| {
                 let run =
                     move |group: &mut Group, emit: Emit<'_>, stop: &Wake| group.run(&shared, emit, stop);
-                threads.start("cpg", group, run, Group::undelivered)
+                threads.start("cpg", group, run, |group| Some(group.undelivered()))
             });
         let first = match started {
             Ok(()) => first_end(&ends, &probe, outbox),
-            Err(error) => End { result: Err(Lost::Thread(error)), undelivered: 0 },
+            Err(error) => End { result: Err(Lost::Thread(error)), undelivered: None },
         };
         stop.wake();
-        // Not longer: one that waits for an answer may never end.
+        // The group's thread never waits for an answer, so it ends at once. The others are not waited for: they may be
+        // in a request that Corosync never answers.
         let deadline = Instant::now() + END_DEADLINE;
         let mut undelivered = first.undelivered;
-        for _ in 1..THREADS {
+        while undelivered.is_none() {
             match ends.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(end) => undelivered += end.undelivered,
+                Ok(end) => undelivered = end.undelivered,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }
         gate.close();
-        End { result: first.result, undelivered }
+        (first.result, undelivered.unwrap_or(0))
     }
 }
 
@@ -247,7 +249,7 @@ fn first_end(ends: &mpsc::Receiver<End>, probe: &Probe, outbox: &Outbox) -> End 
             Ok(end) => return end,
             Err(RecvTimeoutError::Timeout) if probe.unanswered_for() < outbox.answer_deadline() => {}
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                return End { result: Err(Lost::Deadline("quorum")), undelivered: 0 };
+                return End { result: Err(Lost::Deadline("votequorum")), undelivered: None };
             }
         }
     }
@@ -266,7 +268,7 @@ impl Threads {
         service: &'static str,
         mut handle: T,
         run: impl FnOnce(&mut T, Emit<'_>, &Wake) -> Result<(), Lost> + Send + 'static,
-        undelivered: fn(&T) -> usize,
+        undelivered: fn(&T) -> Option<usize>,
     ) -> Result<(), CorosyncError> {
         let (gate, stop, ended) = (Arc::clone(&self.gate), Arc::clone(&self.stop), self.ended.clone());
         start_thread(&format!("corosync-{service}"), move || {
@@ -286,3 +288,6 @@ fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().map(str::to_owned);
     text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,17 @@
-//! The thread of votequorum: asks for the votes whenever it is told that something about them changed.
+//! The thread of votequorum: asks for the votes whenever it is told that something about them changed, and now and then
+//! anyway, to see whether Corosync answers. It is the one service that Corosync lets ask during the synchronisation after
+//! a membership change (`cs_ipcs_check_for_flow_control` in its exec/ipc_glue.c); on the others a request may wait for
+//! seconds while a ring cannot form, with nothing wrong in this node.
 
 use std::cell::RefCell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rust_corosync::votequorum::{self, Callbacks, NodeInfoFlags, NodeState};
 use rust_corosync::{CsError, DispatchFlags, TrackFlags};
 
-use super::session::{Emit, Lost};
+use super::session::{Emit, Lost, Probe};
 use super::wait::{IpcFd, Wake};
-use super::{CorosyncError, CorosyncEvent, NodeId};
+use super::{CorosyncError, CorosyncEvent, NodeId, PROBE_INTERVAL};
 
 /// Pause before a question is asked again that Corosync was too busy for.
 const RETRY_ASK: Duration = Duration::from_millis(20);
@@ -69,20 +72,23 @@ impl Votes {
         Ok(Self { handle, fd })
     }
 
-    pub(super) fn run(&self, local: NodeId, emit: Emit<'_>, stop: &Wake) -> Result<(), Lost> {
+    pub(super) fn run(&self, local: NodeId, emit: Emit<'_>, stop: &Wake, probe: &Probe) -> Result<(), Lost> {
         let mut nodes = vec![local];
         let mut last = None;
-        let mut stale = false;
+        let mut stale = true;
+        let mut asked = Instant::now();
         while !stop.is_set() {
             self.dispatch()?;
             let changes = CHANGES.take();
             nodes = changes.nodes.unwrap_or(nodes);
             stale |= changes.any;
-            if stale {
-                match self.ask(local, &nodes) {
+            if stale || asked.elapsed() >= PROBE_INTERVAL {
+                // Only to see that it answers, one question is enough.
+                let asks: &[NodeId] = if stale { &nodes } else { &[] };
+                match probe.ask(|| self.ask(local, asks)) {
                     Ok(votes) => {
-                        stale = false;
-                        if last.as_ref() != Some(&votes) {
+                        asked = Instant::now();
+                        if std::mem::take(&mut stale) && last.as_ref() != Some(&votes) {
                             emit(votes.clone());
                             last = Some(votes);
                         }
@@ -91,7 +97,8 @@ impl Votes {
                     Err(error) => return Err(Lost::library("votequorum", error)),
                 }
             }
-            self.fd.wait(&[stop], stale.then_some(RETRY_ASK)).map_err(Lost::poll)?;
+            let pause = if stale { RETRY_ASK } else { PROBE_INTERVAL };
+            self.fd.wait(&[stop], Some(pause)).map_err(Lost::poll)?;
         }
         Ok(())
     }
