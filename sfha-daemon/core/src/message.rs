@@ -51,16 +51,26 @@ pub enum GroupMessage {
         /// The state.
         state: Box<ClusterState>,
     },
-    /// A change of the state.
+    /// The sender wants the state changed.
     Command {
         /// Counts the commands of its sender.
         seq: u64,
         /// The change.
         command: Command,
     },
+    /// A change of the state, said by the member with the lowest id only: whatever becomes of the
+    /// group, what two nodes have applied in an epoch is then the beginning of one and the same list.
+    Apply {
+        /// Who wanted it.
+        of: Member,
+        /// Which of its commands.
+        seq: u64,
+        /// The change.
+        command: Command,
+    },
     /// The sender has a command's result on disk.
     Ack {
-        /// Who sent the command.
+        /// Who wanted the command.
         of: Member,
         /// Which of its commands.
         seq: u64,

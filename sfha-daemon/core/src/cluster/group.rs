@@ -143,7 +143,8 @@ impl Cluster {
             }
             GroupMessage::Hello(hello) => self.hear_hello(from, *hello, now),
             GroupMessage::Snapshot { round, state } => self.take_snapshot(from, round, *state, now),
-            GroupMessage::Command { seq, command } => self.apply_command(from, seq, &command, now),
+            GroupMessage::Command { seq, command } => self.hear_command(from, seq, command),
+            GroupMessage::Apply { of, seq, command } => self.apply_command(from, of, seq, &command, now),
             GroupMessage::Ack { of, seq, written } => self.acknowledged(from, of, seq, written),
             other => self.change_ledger(from, other),
         }
@@ -223,13 +224,24 @@ impl Cluster {
         self.repeat_proposals();
     }
 
+    /// The member with the lowest id puts commands in their order.
+    fn hear_command(&mut self, from: Member, seq: u64, command: Command) {
+        if self.sync == Sync::InStep && self.established {
+            if self.is_coordinator() {
+                self.multicast(GroupMessage::Apply { of: from, seq, command });
+            }
+        } else if self.member == Some(from) {
+            self.turned_away(seq);
+        }
+    }
+
     /// Applied by all members or by none: only in step, and only in an epoch that is on most disks,
     /// both of which all members see at the same point.
-    fn apply_command(&mut self, from: Member, seq: u64, command: &Command, now: Time) {
-        let begins = matches!(command, Command::BeginEpoch { .. });
-        let mine = self.member == Some(from);
-        let begins = begins && self.operational && self.view.first() == Some(&from);
-        if self.sync != Sync::InStep || !(self.established || begins) {
+    fn apply_command(&mut self, from: Member, of: Member, seq: u64, command: &Command, now: Time) {
+        let begins = self.operational && matches!(command, Command::BeginEpoch { .. });
+        let mine = self.member == Some(of);
+        let in_order = self.sync == Sync::InStep && self.view.first() == Some(&from);
+        if !in_order || !(self.established || begins) {
             if mine {
                 self.turned_away(seq);
             }
@@ -243,13 +255,13 @@ impl Cluster {
                     self.ledger.slots.entry(name.clone()).or_insert(Slot::Free);
                 }
                 if begins {
-                    self.begin = Some(Begin { by: from, seq, written: BTreeSet::new() });
+                    self.begin = Some(Begin { by: of, seq, written: BTreeSet::new() });
                     self.established = false;
                 }
                 if mine {
                     self.applied(seq, now);
                 }
-                self.persist(vec![(from, seq)]);
+                self.persist(vec![(of, seq)]);
             }
         }
     }
@@ -298,6 +310,9 @@ impl Cluster {
                 }
             }
             GroupMessage::Report { vip, outcome } => {
+                if self.member == Some(from) && outcome != Outcome::Active {
+                    self.given_back.remove(&vip);
+                }
                 let Some(Slot::Held { node, active, .. }) = self.ledger.slots.get_mut(&vip) else { return };
                 if *node != from.node {
                     return;

@@ -130,6 +130,7 @@ impl Cluster {
         let vip = name.to_owned();
         match hold.phase {
             Phase::Releasing { failed: Some(code), .. } => {
+                self.given_back.insert(vip.clone());
                 self.multicast(GroupMessage::Report { vip, outcome: Outcome::Failed(code) });
             }
             // It has become this node's again meanwhile.

@@ -85,13 +85,19 @@ impl Cluster {
         if self.sync != Sync::InStep {
             return;
         }
+        let (Some(me), coordinates) = (self.member, self.is_coordinator()) else { return };
         let (operational, established) = (self.operational, self.established);
         let mut messages = Vec::new();
         for (seq, proposal) in &mut self.proposals {
             let begins = matches!(proposal.command, Command::BeginEpoch { .. });
             if !proposal.sent && (established || (begins && operational)) {
                 proposal.sent = true;
-                messages.push(GroupMessage::Command { seq: *seq, command: proposal.command.clone() });
+                let (seq, command) = (*seq, proposal.command.clone());
+                messages.push(if coordinates {
+                    GroupMessage::Apply { of: me, seq, command }
+                } else {
+                    GroupMessage::Command { seq, command }
+                });
             }
         }
         for message in messages {
@@ -99,10 +105,13 @@ impl Cluster {
         }
     }
 
-    /// In step again: a command that was sent before and has not come back may have been lost with
-    /// the old view; one that was turned away waits for this.
+    /// In step again: what was sent before and has not come back was lost with the old view, or was
+    /// turned away in this one (each member says Hello after what it had sent).
     pub(super) fn repeat_proposals(&mut self) {
         self.proposals.retain(|_, proposal| !matches!(proposal.command, Command::BeginEpoch { .. }));
+        for proposal in self.proposals.values_mut().filter(|proposal| proposal.applied.is_none()) {
+            proposal.sent = false;
+        }
     }
 
     pub(super) fn turned_away(&mut self, seq: u64) {
