@@ -22,10 +22,10 @@ help() (
 	printf '.EX\n'
 	# The options that all commands share are printed once, at the top.
 	printf '%s\n' "$text" |
-		if [ $# -gt 0 ]; then awk '/^(Options communes|Common options):/ { hidden = 1 } /^$/ { hidden = 0 } !hidden'; else cat; fi |
+		if [ $# -gt 0 ]; then awk '/^(Options communes|Common options).*:$/ { hidden = 1 } /^$/ { hidden = 0 } !hidden'; else cat; fi |
 		cat -s | sed -e '/./,$!d' -e 's/\\/\\e/g' -e 's/-/\\-/g' -e "s/^\([.']\)/\\\\\&\1/"
 	printf '.EE\n'
-	printf '%s\n' "$text" | awk '/^(Commandes|Commands):/ { on = 1; next } /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }' |
+	printf '%s\n' "$text" | awk '/^(Commandes|Commands).*:$/ { on = 1; next } /^$/ { on = 0 } on && /^  [a-z]/ { print $1 }' |
 		while read -r name; do
 			case $name in help | version) continue ;; esac
 			help "$lang" "$@" "$name"
@@ -33,10 +33,11 @@ help() (
 )
 
 for lang in en fr; do
+	help "$lang" >"$work/commands"
+	grep -q '^\.SS sfha mesh token' "$work/commands" || die "man.sh no longer understands 'sfha --help' ($lang)"
 	for page in assets/man/"$lang"/*; do
 		name=${page##*/}
 		section=man${name##*.}
-		help "$lang" >"$work/commands"
 		mkdir -p "$folder/$lang/$section"
 		sed -e "/^@COMMANDS@\$/{
 				r $work/commands
