@@ -11,8 +11,9 @@ say "scripts"
 shellcheck -x .ci/run assets/dev/*.sh assets/debian/postinst assets/debian/prerm assets/debian/postrm
 
 say "paths of one machine"
-# A path that exists on one machine only has no place in a tracked file.
-if git grep -nIE '(/home/|/root/|/work/)[A-Za-z0-9._]' -- . ':!Cargo.lock' ':!assets/dev/check.sh'; then
+# A path that exists on one machine only has no place in a tracked file. What
+# tests write to /root is in a node of theirs.
+if git grep -nIE '(/home/|/work/|/root/[.])[A-Za-z0-9._]' -- . ':!Cargo.lock' ':!assets/dev/check.sh'; then
 	die "the lines above name a folder of one machine"
 fi
 
