@@ -201,7 +201,7 @@ token-about =
     Token { $id }, for one node (address { $ip }).
     Expires: { $expires }.
 token-use =
-    On the node to add, as root, run this command and paste the token:
+    To run as root on the new node, which will ask for the token:
 
       sfha join
 not-enabled = Warning: “systemctl enable sfha.service” failed; sfha will not start at the next boot.

@@ -110,7 +110,7 @@ unconfigured = Ce nœud ne fait encore partie d'aucun cluster.
 unconfigured-next =
     Pour en créer un :
       sfha init --cluster NOM --mesh --ip 10.100.0.1/24
-    Pour rejoindre un cluster existant, avec un jeton obtenu par « sfha mesh token » :
+    Pour en rejoindre un, avec un jeton de « sfha mesh token » :
       sfha join
 
 ## Tableaux
@@ -209,7 +209,7 @@ token-about =
     Jeton { $id }, pour un seul nœud (adresse { $ip }).
     Expiration : { $expires }.
 token-use =
-    Sur le nœud à ajouter, en root, lancez la commande suivante puis collez le jeton :
+    À lancer en root sur le nouveau nœud, qui demandera le jeton :
 
       sfha join
 not-enabled = Attention : « systemctl enable sfha.service » a échoué ; sfha ne démarrera pas au prochain amorçage.

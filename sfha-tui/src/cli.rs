@@ -143,7 +143,8 @@ pub fn command(with_later: bool) -> Command {
         )
         .subcommands(commands::all());
     let root = if with_later { later::add(root) } else { root };
-    localise(root)
+    let common = |arg: Arg| arg.help_heading(t!("heading-global")).display_order(100);
+    localise(root).mut_arg("demo", common).mut_arg("version", common)
 }
 
 fn demo() -> Arg {

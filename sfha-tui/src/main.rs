@@ -67,7 +67,11 @@ fn report(problem: &Problem, json: bool) {
         return;
     }
     let paint = Paint::stderr();
-    paint::err(&format!("{} {}", paint.tone(Tone::Bad, &t!("error-prefix")), problem.message));
+    if problem.is_choice() {
+        paint::err(&problem.message);
+    } else {
+        paint::err(&format!("{} {}", paint.tone(Tone::Bad, &t!("error-prefix")), problem.message));
+    }
     if let Some(next) = &problem.next {
         let arrow = if paint.utf8 { "→" } else { ">" };
         paint::err(&format!("{} {next}", paint.tone(Tone::Dim, arrow)));

@@ -80,6 +80,11 @@ impl Problem {
         problem
     }
 
+    /// The operator wanted it so: nothing is wrong.
+    pub fn is_choice(&self) -> bool {
+        matches!(self.code.as_str(), "cancelled" | "interrupted")
+    }
+
     /// Ctrl-C.
     pub fn interrupted(message: String, next: Option<String>) -> Self {
         Self::local("interrupted", 130, message, next)

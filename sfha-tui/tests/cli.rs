@@ -102,14 +102,19 @@ fn status_tells_first_whether_all_is_well() {
 }
 
 #[test]
-fn lists_fit_in_eighty_columns_without_escape_sequences() {
-    let fake = cluster("failing-over");
-    for line in ["status", "nodes", "vip list", "resources", "health", "mesh status", "mesh tokens"] {
-        for lang in ["fr", "en"] {
-            let text = stdout(&run(fake.socket(), &format!("{line} --lang {lang}")));
-            assert!(!text.is_empty() && !text.contains('\x1b'), "{line}");
-            let wide = text.lines().find(|line| line.chars().count() > 80);
-            assert_eq!(wide, None, "{line} {lang}");
+fn texts_fit_in_eighty_columns_without_escape_sequences() {
+    let lists = ["status", "nodes", "vip list", "resources", "health", "mesh status", "mesh tokens"];
+    let others =
+        ["mesh token", "init --cluster prod --mesh --ip 10.100.0.1/24", "join sfha-join://x", "failover"];
+    for (name, lines) in [("failing-over", &lists[..]), ("unconfigured", &["status"]), ("healthy", &others)] {
+        let fake = cluster(name);
+        for line in lines {
+            for lang in ["fr", "en"] {
+                let text = stdout(&run(fake.socket(), &format!("{line} --lang {lang}")));
+                assert!(!text.is_empty() && !text.contains('\x1b'), "{line}");
+                let wide = text.lines().find(|line| line.chars().count() > 80);
+                assert_eq!(wide, None, "{line} {lang}");
+            }
         }
     }
 }
