@@ -96,7 +96,7 @@ concern-offline = { $count ->
 concern-no-daemon = No sfhad daemon on { $names }.
 concern-standby = On standby: { $names }.
 concern-vip = VIP { $name }: { $state }.
-concern-vip-problem = VIP { $name }: it could not be taken ({ $code }).
+concern-vip-problem = VIP { $name }: it could not be taken ({ $why }).
 concern-mesh = Mesh: { $missing ->
         [one] { $missing } peer of { $peers } is silent.
        *[other] { $missing } peers of { $peers } are silent.
@@ -232,52 +232,96 @@ interrupted-join-next = The same command can be run again; the token is good unt
 error-malformed = The daemon did not understand the request.
     .next = sfha and sfhad are probably of different versions: restart the daemon with “systemctl restart sfha.service”.
 error-too-long = The request is longer than { $limit } bytes, the daemon's limit.
+    .bare = The request is too long for the daemon.
 error-unknown-method = The daemon does not know the request “{ $method }”.
+    .bare = The daemon does not know this request.
     .next = It is older than this command: upgrade sfha, then “systemctl restart sfha.service”.
 error-invalid-parameter = The value of “{ $parameter }”{ $value ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}({ $value })
-    } was refused{ $reason ->
-        [none] .
-       *[other] : { $reason }.
+    } was refused: { $reason ->
+        [no-value] it is not valid.
+        [address] it is not an IP address.
+        [cidr] it has to be an address and its prefix, like 10.100.0.1/24.
+        [host-in-network] it has to be a host's address in its network, not that of the network.
+        [not-a-host-address] it is not a host's address.
+        [network-address] it is the address of the network or of its broadcast.
+        [outside-network] it is not in the mesh network.
+        [no-address] no address of this node is suitable; give one.
+        [unknown] it could not be detected; give it.
+        [expires] the time is too short or too long.
+        [interface] it is not the name of an interface.
+        [mtu] an MTU is from 1280 to 9000.
+        [port] a port is from 1 to 65535.
+        [profile] the profiles are fast, lan and wan.
+        [name] a name has letters, digits and hyphens, 63 at most.
+        [missing] it is missing.
+        [too-many] there are as many as there can be.
+       *[other] { $reason }.
     }
+    .bare = A value was refused.
 error-not-permitted = { $user ->
-        [none] This user may not do that.
+        [no-value] This user may not do that.
        *[other] The user { $user } may not do that.
     }
     .next = Try again as root, for instance with sudo.
 error-no-daemon = The daemon sfhad does not answer at { $socket }.
+    .bare = The daemon sfhad does not answer.
     .next = If this node has a cluster: systemctl start sfha.service. If not: sfha init or sfha join.
-error-timed-out = Timed out: “{ $what }” was not done within { $seconds } s.
+error-timed-out = Timed out: { $what ->
+        [membership] this node did not become a member of a quorate cluster
+        [start] the daemon did not finish starting
+        [mesh-api] the node that was asked did not answer
+        [greeting] the daemon says nothing
+        [subscribe] the daemon says nothing any more
+       *[other] “{ $what }” was not done
+    }{ $seconds ->
+        [no-value] .
+       *[other] {" "}within { $seconds } s.
+    }
+    .bare = Timed out.
     .next = Look at the log with “sfha logs”, then try again.
 error-internal = “{ $what }” failed: { $cause }.
+    .bare = The daemon failed.
     .next = The log may tell more: sfha logs
 error-not-configured = This node is in no cluster yet.
     .next = Make one with “sfha init”, or join one with “sfha join”.
 error-already-configured = This node is in the cluster { $cluster } already, as { $node }.
+    .bare = This node is in a cluster already, or on its way into one.
     .next = A node is in one cluster only; “sfha status” shows this one.
 error-no-quorum = No quorum: { $votes ->
         [0] no vote
         [one] { $votes } vote
        *[other] { $votes } votes
     } present, { $needed } needed.
+    .bare = No quorum.
     .next = Bring other nodes back; “sfha nodes” shows which are missing.
 error-synchronising = The members are agreeing on their state after a change.
     .next = Try again in a few seconds.
 error-maintenance = The cluster is in maintenance: nothing is moved.
     .next = To end it: sfha maintenance off
-error-already-so = That is so already{ $what ->
-        [none] .
-       *[other] : { $what }.
+error-already-so = { $what ->
+        [maintenance] Maintenance is in that state already.
+        [standby] This node is in that state already.
+        [failover] { $name ->
+            [no-value] Everything is there already.
+           *[other] Everything is on { $name } already.
+        }
+        [member] This node is a member already.
+        [expired] This token has expired already.
+        [no-value] That is so already.
+       *[other] That is so already: { $what }.
     }
 error-not-found = { $kind ->
         [node] No node is called “{ $name }”.
+        [mesh] This cluster has no mesh.
         [vip] No VIP is called “{ $name }”.
         [token] No token has the id “{ $name }”.
         [service] No service is called “{ $name }”.
         [interface] No interface is called “{ $name }”.
        *[other] “{ $name }” was not found.
     }
+    .bare = There is nothing of that name.
     .next = { $kind ->
         [node] “sfha nodes” lists the names.
         [vip] “sfha vip list” lists the names.
@@ -290,31 +334,39 @@ error-already-exists = { $kind ->
         [vip] The VIP “{ $name }” exists already
        *[other] “{ $name }” is taken
     }{ $by ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}({ $by })
     }.
+    .bare = The name or the address is taken.
     .next = Choose another name or address.
 error-no-candidate = { $name ->
-        [none] No other node can take over.
+        [no-value] No other node can take over.
        *[other] No other node can take over { $name }.
     }
     .next = Another node has to be online, with its daemon, and not on standby: sfha nodes
 error-corosync-missing = Corosync is not installed ({ $program } was not found).
+    .bare = Corosync is not installed.
     .next = apt install corosync
 error-corosync-failed = Corosync did not start or did not stay up: { $cause }.
+    .bare = Corosync did not start or did not stay up.
     .next = See why with “journalctl -u corosync”, then try again.
 error-foreign-corosync-conf = { $path } is there already and sfha did not write it.
+    .bare = A corosync.conf is there already and sfha did not write it.
     .next = If it is of no use any more, try again with --force: a copy is kept.
 error-foreign-interface = An interface { $interface } is there already and is not sfha's.
+    .bare = The interface of the mesh is there already and is not sfha's.
     .next = If it is of no use any more: ip link delete { $interface }
 error-port-busy = UDP port { $port } is taken{ $by ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}by { $by }
     }.
+    .bare = The UDP port is taken.
     .next = Free it, or choose another one with --port.
 error-network-overlap = The mesh network { $network } overlaps { $with }, which is on { $interface }.
+    .bare = The mesh network overlaps a network of this node.
     .next = Choose another private network with --ip.
 error-no-wireguard = No WireGuard interface can be made, neither by the kernel nor in userspace: { $cause }.
+    .bare = No WireGuard interface can be made, neither by the kernel nor in userspace.
     .next = It takes the wireguard module, or else /dev/net/tun and CAP_NET_ADMIN (in a container, granted by its host).
 error-token-damaged = This token does not read: { $reason ->
         [prefix] it does not begin with sfha-join://.
@@ -324,11 +376,13 @@ error-token-damaged = This token does not read: { $reason ->
         [field] the field { $field } is missing or not valid.
        *[other] it is damaged.
     }
+    .bare = This token does not read.
     .next = Copy the whole of it, on one line, or make another one with “sfha mesh token”.
 error-token-expired = This token has expired ({ $expired }).
+    .bare = This token has expired.
     .next = Make another one with “sfha mesh token” on a node of the cluster, and check the clocks of both machines.
 error-token-used = This token was used{ $node ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}by the node { $node }
     } already.
     .next = A token is good for one node: make another one with “sfha mesh token”.
@@ -337,18 +391,27 @@ error-token-unknown = The cluster does not know this token: it was revoked, or i
 error-token-foreign = The signature of this token is not of this cluster.
     .next = Check which cluster it comes from; make another one with “sfha mesh token”.
 error-unreachable = No answer from { $endpoint } through the tunnel within { $seconds } s.
+    .bare = No answer through the tunnel.
     .next = Check that this UDP port is open (firewall, NAT forwarding) and that the other node is running.
 error-no-address-left = No address is left in { $network }.
+    .bare = No address is left in the mesh network.
     .next = “sfha mesh tokens” shows the reserved ones; revoke a token to free one.
 error-too-many-nodes = The cluster has reached its limit of { $limit } nodes.
+    .bare = The cluster has reached its limit of nodes.
 error-file-invalid = { $path } does not read{ $line ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}(line { $line }, column { $column })
     }: { $reason }.
+    .bare = A file of sfha's does not read.
     .next = Correct the file and try again; it was not touched.
 error-file-mode = { $path } can be read by others (mode { $mode }, wanted { $wanted }).
+    .bare = A secret file can be read by others.
     .next = chmod { $wanted } { $path }
-error-file-write = Cannot write { $path }: { $cause }.
+error-file-write = { $node ->
+        [no-value] Cannot write { $path }: { $cause }.
+       *[other] The node { $node } could not write the state of the cluster.
+    }
+    .bare = A file could not be written.
     .next = Check space and permissions on that file system.
 error-unknown = The daemon refused for a reason that this version does not know ({ $code }).
     .next = Upgrade sfha; the log tells more: sfha logs
@@ -486,6 +549,10 @@ section-services = Services { $count }
 section-mesh = Mesh { $connected }/{ $count }
 section-logs = The daemon's log
 col-name = NAME
+problem-no-interface = no interface for this network
+problem-address-refused = refused by the kernel
+problem-netlink = netlink error
+problem-duplicate-address = taken on the network
 col-holds = HOLDS
 col-problem = PROBLEM
 col-rx-rate = RX/S

@@ -98,7 +98,7 @@ concern-offline = { $count ->
 concern-no-daemon = Démon sfhad absent sur { $names }.
 concern-standby = En veille : { $names }.
 concern-vip = VIP { $name } : { $state }.
-concern-vip-problem = VIP { $name } : la prise a échoué ({ $code }).
+concern-vip-problem = VIP { $name } : la prise a échoué ({ $why }).
 concern-mesh = Maillage : { $missing ->
         [one] { $missing } pair muet sur { $peers }.
        *[other] { $missing } pairs muets sur { $peers }.
@@ -240,52 +240,96 @@ interrupted-join-next = La même commande peut être relancée ; le jeton sert 
 error-malformed = Le démon n'a pas compris la requête.
     .next = sfha et sfhad n'ont sans doute pas la même version : relancez le démon par « systemctl restart sfha.service ».
 error-too-long = La requête dépasse { $limit } octets, la limite du démon.
+    .bare = La requête est trop longue pour le démon.
 error-unknown-method = Le démon ne connaît pas la demande « { $method } ».
+    .bare = Le démon ne connaît pas cette demande.
     .next = Il est plus ancien que cette commande : mettez sfha à jour, puis « systemctl restart sfha.service ».
 error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}({ $value })
-    }{ $reason ->
-        [none] .
-       *[other] {" "}: { $reason }.
+    } : { $reason ->
+        [no-value] elle n'est pas valable.
+        [address] ce n'est pas une adresse IP.
+        [cidr] il faut une adresse et son préfixe, comme 10.100.0.1/24.
+        [host-in-network] il faut l'adresse d'un hôte dans son réseau, pas celle du réseau.
+        [not-a-host-address] ce n'est pas l'adresse d'un hôte.
+        [network-address] c'est l'adresse du réseau ou de diffusion.
+        [outside-network] elle n'est pas dans le réseau du maillage.
+        [no-address] aucune adresse de ce nœud ne convient ; donnez-en une.
+        [unknown] elle n'a pas pu être détectée ; donnez-la.
+        [expires] la durée est trop courte ou trop longue.
+        [interface] ce n'est pas un nom d'interface.
+        [mtu] une MTU va de 1280 à 9000.
+        [port] un port va de 1 à 65535.
+        [profile] les profils sont fast, lan et wan.
+        [name] un nom a des lettres, des chiffres, des tirets, et 63 signes au plus.
+        [missing] elle manque.
+        [too-many] il y en a déjà autant que possible.
+       *[other] { $reason }.
     }
+    .bare = Une valeur a été refusée.
 error-not-permitted = { $user ->
-        [none] Cet utilisateur n'a pas le droit de faire cela.
+        [no-value] Cet utilisateur n'a pas le droit de faire cela.
        *[other] L'utilisateur { $user } n'a pas le droit de faire cela.
     }
     .next = Recommencez en root, par exemple avec sudo.
 error-no-daemon = Le démon sfhad ne répond pas sur { $socket }.
+    .bare = Le démon sfhad ne répond pas.
     .next = Si ce nœud a un cluster : systemctl start sfha.service. Sinon : sfha init ou sfha join.
-error-timed-out = Délai dépassé : « { $what } » n'a pas abouti en { $seconds } s.
+error-timed-out = Délai dépassé : { $what ->
+        [membership] ce nœud n'est pas devenu membre d'un cluster avec quorum
+        [start] le démon n'a pas fini de démarrer
+        [mesh-api] le nœud contacté n'a pas répondu
+        [greeting] le démon ne dit rien
+        [subscribe] le démon ne dit plus rien
+       *[other] « { $what } » n'a pas abouti
+    }{ $seconds ->
+        [no-value] .
+       *[other] {" "}en { $seconds } s.
+    }
+    .bare = Délai dépassé.
     .next = Regardez le journal avec « sfha logs », puis recommencez.
 error-internal = « { $what } » a échoué : { $cause }.
+    .bare = Le démon a échoué.
     .next = Le journal en dit peut-être plus : sfha logs
 error-not-configured = Ce nœud ne fait encore partie d'aucun cluster.
     .next = Créez-en un avec « sfha init », ou rejoignez-en un avec « sfha join ».
 error-already-configured = Ce nœud appartient déjà au cluster { $cluster }, sous le nom { $node }.
+    .bare = Ce nœud est déjà dans un cluster, ou en train d'y entrer.
     .next = Un nœud n'appartient qu'à un cluster ; « sfha status » montre celui-ci.
 error-no-quorum = Pas de quorum : { $votes ->
         [0] aucun vote présent
         [one] { $votes } vote présent
        *[other] { $votes } votes présents
     }, il en faut { $needed }.
+    .bare = Pas de quorum.
     .next = Remettez d'autres nœuds en ligne ; « sfha nodes » montre ceux qui manquent.
 error-synchronising = Les membres accordent leur état après un changement.
     .next = Recommencez dans quelques secondes.
 error-maintenance = Le cluster est en maintenance : rien n'est déplacé.
     .next = Pour en sortir : sfha maintenance off
-error-already-so = C'est déjà le cas{ $what ->
-        [none] .
-       *[other] {" "}: { $what }.
+error-already-so = { $what ->
+        [maintenance] La maintenance est déjà dans cet état.
+        [standby] Ce nœud est déjà dans cet état.
+        [failover] { $name ->
+            [no-value] Tout y est déjà.
+           *[other] Tout est déjà sur { $name }.
+        }
+        [member] Ce nœud est déjà membre du cluster.
+        [expired] Ce jeton a déjà expiré.
+        [no-value] C'est déjà le cas.
+       *[other] C'est déjà le cas : { $what }.
     }
 error-not-found = { $kind ->
         [node] Aucun nœud ne s'appelle « { $name } ».
+        [mesh] Ce cluster n'a pas de maillage.
         [vip] Aucune VIP ne s'appelle « { $name } ».
         [token] Aucun jeton n'a l'identifiant « { $name } ».
         [service] Aucun service ne s'appelle « { $name } ».
         [interface] Aucune interface ne s'appelle « { $name } ».
        *[other] « { $name } » est introuvable.
     }
+    .bare = Ce nom est introuvable.
     .next = { $kind ->
         [node] « sfha nodes » donne les noms.
         [vip] « sfha vip list » donne les noms.
@@ -298,31 +342,39 @@ error-already-exists = { $kind ->
         [vip] La VIP « { $name } » existe déjà
        *[other] « { $name } » est déjà pris
     }{ $by ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}({ $by })
     }.
+    .bare = Ce nom ou cette adresse sont déjà pris.
     .next = Choisissez un autre nom ou une autre adresse.
 error-no-candidate = { $name ->
-        [none] Aucun autre nœud ne peut prendre le relais.
+        [no-value] Aucun autre nœud ne peut prendre le relais.
        *[other] Aucun autre nœud ne peut reprendre { $name }.
     }
     .next = Il faut un autre nœud en ligne, avec son démon, et qui ne soit pas en veille : sfha nodes
 error-corosync-missing = Corosync n'est pas installé ({ $program } est introuvable).
+    .bare = Corosync n'est pas installé.
     .next = apt install corosync
 error-corosync-failed = Corosync n'a pas démarré ou n'a pas tenu : { $cause }.
+    .bare = Corosync n'a pas démarré ou n'a pas tenu.
     .next = Voyez pourquoi avec « journalctl -u corosync », puis recommencez.
 error-foreign-corosync-conf = { $path } existe déjà et ne vient pas de sfha.
+    .bare = Un corosync.conf existe déjà et ne vient pas de sfha.
     .next = S'il ne sert plus, recommencez avec --force : une copie en est gardée.
 error-foreign-interface = Une interface { $interface } existe déjà et n'est pas à sfha.
+    .bare = L'interface du maillage existe déjà et n'est pas à sfha.
     .next = Si elle ne sert plus : ip link delete { $interface }
 error-port-busy = Le port UDP { $port } est déjà pris{ $by ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}par { $by }
     }.
+    .bare = Le port UDP est déjà pris.
     .next = Libérez-le, ou choisissez-en un autre avec --port.
 error-network-overlap = Le réseau { $network } du maillage recouvre { $with }, déjà présent sur { $interface }.
+    .bare = Le réseau du maillage recouvre un réseau de ce nœud.
     .next = Choisissez un autre réseau privé avec --ip.
 error-no-wireguard = Impossible de créer une interface WireGuard, ni par le noyau ni en espace utilisateur : { $cause }.
+    .bare = Impossible de créer une interface WireGuard, ni par le noyau ni en espace utilisateur.
     .next = Il faut le module wireguard, ou bien /dev/net/tun et CAP_NET_ADMIN (dans un conteneur, à donner depuis l'hôte).
 error-token-damaged = Ce jeton ne se lit pas : { $reason ->
         [prefix] il ne commence pas par sfha-join://.
@@ -332,11 +384,13 @@ error-token-damaged = Ce jeton ne se lit pas : { $reason ->
         [field] le champ { $field } manque ou n'est pas valable.
        *[other] il est abîmé.
     }
+    .bare = Ce jeton ne se lit pas.
     .next = Recopiez-le en entier, sur une seule ligne, ou créez-en un autre avec « sfha mesh token ».
 error-token-expired = Ce jeton a expiré ({ $expired }).
+    .bare = Ce jeton a expiré.
     .next = Créez-en un autre avec « sfha mesh token » sur un nœud du cluster, et vérifiez l'heure des deux machines.
 error-token-used = Ce jeton a déjà servi{ $node ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}au nœud { $node }
     }.
     .next = Un jeton sert à un seul nœud : créez-en un autre avec « sfha mesh token ».
@@ -345,18 +399,27 @@ error-token-unknown = Le cluster ne connaît pas ce jeton : il a été révoqu�
 error-token-foreign = La signature de ce jeton n'est pas celle de ce cluster.
     .next = Vérifiez de quel cluster il vient ; créez-en un autre avec « sfha mesh token ».
 error-unreachable = Pas de réponse de { $endpoint } par le tunnel en { $seconds } s.
+    .bare = Pas de réponse par le tunnel.
     .next = Vérifiez que ce port UDP passe (pare-feu, redirection NAT) et que l'autre nœud est en marche.
 error-no-address-left = Plus aucune adresse libre dans { $network }.
+    .bare = Plus aucune adresse libre dans le réseau du maillage.
     .next = « sfha mesh tokens » montre celles qui sont réservées ; révoquez un jeton pour en libérer une.
 error-too-many-nodes = Le cluster a atteint sa limite de { $limit } nœuds.
+    .bare = Le cluster a atteint sa limite de nœuds.
 error-file-invalid = { $path } ne se lit pas{ $line ->
-        [none] {""}
+        [no-value] {""}
        *[other] {" "}(ligne { $line }, colonne { $column })
     } : { $reason }.
+    .bare = Un fichier de sfha ne se lit pas.
     .next = Corrigez le fichier, puis recommencez ; il n'a pas été modifié.
 error-file-mode = { $path } est lisible par d'autres (mode { $mode }, attendu { $wanted }).
+    .bare = Un fichier secret est lisible par d'autres.
     .next = chmod { $wanted } { $path }
-error-file-write = Écriture de { $path } impossible : { $cause }.
+error-file-write = { $node ->
+        [no-value] Écriture de { $path } impossible : { $cause }.
+       *[other] Le nœud { $node } n'a pas pu écrire l'état du cluster.
+    }
+    .bare = Un fichier n'a pas pu être écrit.
     .next = Vérifiez la place et les droits sur ce système de fichiers.
 error-unknown = Le démon a refusé pour une raison que cette version ne connaît pas ({ $code }).
     .next = Mettez sfha à jour ; le journal en dit plus : sfha logs
@@ -494,6 +557,10 @@ section-services = Services { $count }
 section-mesh = Maillage { $connected }/{ $count }
 section-logs = Journal du démon
 col-name = NOM
+problem-no-interface = pas d'interface pour ce réseau
+problem-address-refused = refusée par le noyau
+problem-netlink = erreur netlink
+problem-duplicate-address = déjà prise sur le réseau
 col-holds = TIENT
 col-problem = PROBLÈME
 col-rx-rate = REÇU/S

@@ -80,7 +80,8 @@ fn vips(status: &ClusterStatus, found: &mut Vec<Concern>) {
             push(found, tone, t!("concern-vip", name = vip.name.as_str(), state = state));
         }
         if let Some(code) = &vip.problem {
-            push(found, Tone::Bad, t!("concern-vip-problem", name = vip.name.as_str(), code = code.as_str()));
+            let why = words::problem(code);
+            push(found, Tone::Bad, t!("concern-vip-problem", name = vip.name.as_str(), why = why));
         }
     }
 }

@@ -104,8 +104,12 @@ impl From<Failure> for Problem {
         let loader = loader();
         let id = if loader.has(&id) { id } else { "error-unknown".to_owned() };
         let args = arguments(&failure);
-        let message = text(loader, &id, None, &args);
-        let next = loader.has_attr(&id, "next").then(|| text(loader, &id, Some("next"), &args));
+        let whole = |text: &String| !text.contains(ABSENT);
+        let mut message = text(loader, &id, None, &args);
+        if !whole(&message) && loader.has_attr(&id, "bare") {
+            message = text(loader, &id, Some("bare"), &args);
+        }
+        let next = loader.has_attr(&id, "next").then(|| text(loader, &id, Some("next"), &args)).filter(whole);
         Self {
             code: failure.code.as_str(),
             exit: failure.code.exit_status(),
@@ -115,6 +119,10 @@ impl From<Failure> for Problem {
         }
     }
 }
+
+/// A detail that was not sent: sentences choose by it, and one that would show it is replaced by its
+/// attribute `bare`.
+const ABSENT: &str = "no-value";
 
 type Arguments = HashMap<Cow<'static, str>, FluentValue<'static>>;
 
@@ -126,10 +134,10 @@ fn text(loader: &FluentLanguageLoader, id: &str, attribute: Option<&str>, args: 
     }
 }
 
-/// Every value that a sentence may want: those sent, and `none` for those that were not.
+/// Every value that a sentence may want: those sent, and [`ABSENT`] for those that were not.
 fn arguments(failure: &Failure) -> Arguments {
     let mut args: Arguments =
-        DETAILS.iter().map(|name| (Cow::Borrowed(*name), FluentValue::from("none"))).collect();
+        DETAILS.iter().map(|name| (Cow::Borrowed(*name), FluentValue::from(ABSENT))).collect();
     for (name, value) in &failure.details {
         let value = match value {
             Value::Null => continue,

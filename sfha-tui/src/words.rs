@@ -84,6 +84,17 @@ pub fn vip_place(vip: &VipStatus, utf8: bool) -> String {
     }
 }
 
+/// Why a VIP could not be taken on; a code of a newer daemon as it is.
+pub fn problem(code: &str) -> String {
+    match code {
+        "no-interface" => t!("problem-no-interface"),
+        "address-refused" => t!("problem-address-refused"),
+        "netlink" => t!("problem-netlink"),
+        "duplicate-address" => t!("problem-duplicate-address"),
+        other => other.to_owned(),
+    }
+}
+
 /// Nothing, in a column.
 pub fn none(utf8: bool) -> String {
     if utf8 { "–" } else { "-" }.to_owned()

@@ -73,7 +73,7 @@ fn rendered(catalogue: &str, tag: &str, values: &[FluentValue<'static>]) -> Vec<
 }
 
 fn numbers() -> Vec<FluentValue<'static>> {
-    vec![0.into(), 1.into(), 2.into(), "none".into(), "x".into()]
+    vec![0.into(), 1.into(), 2.into(), "no-value".into(), "x".into()]
 }
 
 #[test]

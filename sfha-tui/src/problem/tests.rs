@@ -76,8 +76,21 @@ fn every_code_has_a_sentence_that_uses_its_details() {
                     && problem.code != "invalid-parameter";
                 assert!(selects || all.contains(&format!("<{name}>")), "{lang:?} {code:?}: {all}");
             }
-            assert!(!all.contains("none"), "{lang:?} {code:?}: {all}");
+            assert!(!all.contains(ABSENT), "{lang:?} {code:?}: {all}");
             assert_eq!(problem.exit, code.exit_status());
+        }
+    }
+}
+
+#[test]
+fn a_code_without_its_details_is_still_a_whole_sentence() {
+    for lang in [Lang::French, Lang::English] {
+        i18n::set(lang);
+        for (code, _) in codes() {
+            let problem = Problem::from(Failure::new(code));
+            let all = format!("{} {}", problem.message, problem.next.unwrap_or_default());
+            assert!(!all.contains(ABSENT), "{lang:?} {code:?}: {all}");
+            assert!(problem.message.ends_with('.'), "{lang:?} {code:?}: {all}");
         }
     }
 }

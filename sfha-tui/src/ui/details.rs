@@ -78,7 +78,7 @@ fn vip(app: &App, vip: &VipStatus) -> Vec<Pair> {
         plain(t!("pair-holder"), words::vip_place(vip, app.look.utf8)),
     ];
     if let Some(problem) = &vip.problem {
-        pairs.push((t!("pair-problem"), problem.clone(), Tone::Bad));
+        pairs.push((t!("pair-problem"), words::problem(problem), Tone::Bad));
     }
     pairs
 }

@@ -167,7 +167,10 @@ fn vips(app: &App, status: &ClusterStatus) -> Option<Section> {
                 text(app, words::vip_place(vip, app.look.utf8)),
                 text(app, vip.address.clone()),
                 text(app, vip.interface.clone().unwrap_or_else(|| t!("interface-auto"))),
-                Span::styled(vip.problem.clone().unwrap_or_default(), theme::tone(app, Tone::Bad)),
+                Span::styled(
+                    vip.problem.as_deref().map(words::problem).unwrap_or_default(),
+                    theme::tone(app, Tone::Bad),
+                ),
             ],
             selected: is(app, &item),
         });
