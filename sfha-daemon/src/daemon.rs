@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde::Serialize;
@@ -22,7 +23,7 @@ use tracing::{error, info};
 
 use crate::init::init;
 use crate::io::systemd::Systemd;
-use crate::join::join;
+use crate::join::{clear_broken_off, finish, join};
 use crate::paths::Paths;
 use crate::recorder::Recorder;
 use crate::runtime::Runtime;
@@ -30,9 +31,14 @@ use crate::setup::Progress;
 use crate::store::Node;
 use crate::tokens;
 
+/// How long a request waits for the daemon to have started.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What the daemon is at the moment.
 #[derive(Clone)]
 pub enum Life {
+    /// What the disk tells is being brought up.
+    Starting,
     /// No cluster on this node.
     Unconfigured,
     /// `init` or `join` is at work.
@@ -53,17 +59,18 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Without a cluster so far.
+    /// Nothing is known yet: [`Daemon::start`] finds out.
     #[must_use]
     pub fn new(paths: Paths, systemd: Systemd) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { paths, systemd, life: Mutex::new(Life::Unconfigured), changes })
+        Arc::new(Self { paths, systemd, life: Mutex::new(Life::Starting), changes })
     }
 
     /// Brings up what the disk tells. A file that does not read leaves a daemon that says so.
     pub async fn start(&self, recorder: Option<Recorder>) {
         let life = match Node::load(&self.paths) {
             Ok(None) => {
+                clear_broken_off(&self.paths, &self.systemd).await;
                 info!("no cluster on this node yet");
                 Life::Unconfigured
             }
@@ -84,9 +91,9 @@ impl Daemon {
         let life = std::mem::replace(&mut *self.lock(), Life::Unconfigured);
         if let Life::Running(runtime) = life {
             runtime.core.shut_down().await;
-            let deadline = Instant::now() + std::time::Duration::from_secs(4);
+            let deadline = Instant::now() + Duration::from_secs(4);
             while !runtime.has_ended() && Instant::now() < deadline {
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
     }
@@ -112,11 +119,26 @@ impl Daemon {
         self.changes.subscribe()
     }
 
-    fn running(&self) -> Result<Arc<Runtime>, Failure> {
-        match self.life() {
-            Life::Running(runtime) => Ok(runtime),
-            Life::Broken(failure) => Err(failure),
-            Life::Unconfigured | Life::SettingUp => Err(ErrorCode::NotConfigured.into()),
+    /// What the daemon is once it has started. Until then nobody could say whether this node has a cluster:
+    /// a `join` that came a moment too early would set up a second one over it.
+    async fn settled(&self) -> Life {
+        let mut changes = self.watch_life();
+        loop {
+            let life = self.life();
+            if !matches!(life, Life::Starting) || changes.changed().await.is_err() {
+                return life;
+            }
+        }
+    }
+
+    async fn running(&self) -> Result<Arc<Runtime>, Failure> {
+        match tokio::time::timeout(START_PATIENCE, self.settled()).await {
+            Ok(Life::Running(runtime)) => Ok(runtime),
+            Ok(Life::Broken(failure)) => Err(failure),
+            Ok(Life::Unconfigured | Life::SettingUp) => Err(ErrorCode::NotConfigured.into()),
+            Ok(Life::Starting) | Err(_) => Err(Failure::new(ErrorCode::TimedOut)
+                .with("what", "start")
+                .with("seconds", START_PATIENCE.as_secs())),
         }
     }
 
@@ -126,7 +148,7 @@ impl Daemon {
     /// Why it was refused, or failed.
     pub async fn serve(&self, name: &str, params: Value, progress: Progress) -> Result<Value, Failure> {
         match name {
-            method::STATUS => encode(&self.running()?.status()),
+            method::STATUS => encode(&self.running().await?.status()),
             method::INIT => {
                 let params: InitParams = decode(params)?;
                 self.set_up(async || {
@@ -137,13 +159,18 @@ impl Daemon {
             }
             method::JOIN => {
                 let params: JoinParams = decode(params)?;
+                if let Life::Running(runtime) = self.settled().await
+                    && let Some(joined) = finish(&params, &runtime, &self.paths, &progress).await?
+                {
+                    return encode(&joined);
+                }
                 self.set_up(async || {
                     let (runtime, done) = join(params, &self.paths, &self.systemd, &progress).await?;
                     Ok((runtime, encode(&done)?))
                 })
                 .await
             }
-            _ => serve_cluster(&*self.running()?, name, params).await,
+            _ => serve_cluster(&*self.running().await?, name, params).await,
         }
     }
 
@@ -151,11 +178,12 @@ impl Daemon {
         &self,
         work: impl AsyncFnOnce() -> Result<(Runtime, Value), Failure>,
     ) -> Result<Value, Failure> {
+        self.settled().await;
         {
             let mut life = self.lock();
             match &*life {
                 Life::Unconfigured => *life = Life::SettingUp,
-                Life::SettingUp => return Err(ErrorCode::AlreadyConfigured.into()),
+                Life::Starting | Life::SettingUp => return Err(ErrorCode::AlreadyConfigured.into()),
                 Life::Broken(failure) => return Err(failure.clone()),
                 Life::Running(runtime) => {
                     return Err(Failure::new(ErrorCode::AlreadyConfigured)
@@ -186,7 +214,7 @@ impl Daemon {
                 status
             }
             Life::Unconfigured | Life::SettingUp => blank(Phase::Unconfigured),
-            Life::Broken(_) => blank(Phase::Disconnected),
+            Life::Starting | Life::Broken(_) => blank(Phase::Disconnected),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! its own key, writes its files and starts Corosync. Whatever interrupts this, the same token finishes
 //! it: the own key is kept beside the invite's id until the node is a member.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,7 +16,7 @@ use sfha_proto::mesh::Joined;
 use sfha_proto::message::{JoinParams, Step};
 use sfha_proto::{ErrorCode, Failure};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::config_file::ConfigFile;
@@ -71,15 +72,71 @@ pub async fn join(
     let (netlink, _) = Netlink::open().await.map_err(|error| internal("netlink", &error))?;
     check_mesh(&netlink, claims.network, claims.port).await?;
     let timeout = params.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
-    let attempt = Attempt { token, name, endpoint, deadline: Instant::now() + timeout };
+    let known = paths.joining().exists();
+    let attempt =
+        Attempt { token, name, endpoint, deadline: Instant::now() + timeout, asked: AtomicBool::new(false) };
     let mut undo = Undo::new(paths);
     match attempt.carry_out(paths, &netlink, systemd, progress, &mut undo).await {
         Ok(done) => Ok(done),
         Err(failure) => {
             undo.roll_back(&netlink, systemd).await;
+            // Worth keeping only when the cluster may have let this key in.
+            if is_refusal(failure.code) || !(known || attempt.asked.load(Ordering::Relaxed)) {
+                files::remove(&paths.joining())?;
+            }
             Err(failure)
         }
     }
+}
+
+/// Whether the cluster has said that this key will not be let in with this token.
+fn is_refusal(code: ErrorCode) -> bool {
+    use ErrorCode::{TokenDamaged, TokenExpired, TokenForeign, TokenUnknown, TokenUsed};
+    matches!(code, TokenDamaged | TokenExpired | TokenForeign | TokenUnknown | TokenUsed)
+}
+
+/// A join with this token that was broken off when this node was a member already, all but in name: waits
+/// for the rest. `None` when there was none.
+///
+/// # Errors
+/// `timed-out`.
+pub async fn finish(
+    params: &JoinParams,
+    runtime: &Runtime,
+    paths: &Paths,
+    progress: &Progress,
+) -> Result<Option<Joined>, Failure> {
+    let Ok(token) = Token::decode(&params.token) else { return Ok(None) };
+    if read_joining(paths)?.is_none_or(|joining| joining.invite != token.claims.invite) {
+        return Ok(None);
+    }
+    info!(invite = token.claims.invite, "finishing a join that was broken off");
+    progress.step(Step::Membership);
+    let timeout = params.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
+    runtime.wait_operational(Instant::now() + timeout).await?;
+    files::remove(&paths.joining())?;
+    Ok(Some(Joined {
+        schema: sfha_proto::SCHEMA,
+        cluster: runtime.core.state().cluster.clone(),
+        node: runtime.node.config.node.name.clone(),
+        id: runtime.node.me,
+        ip: token.claims.mesh.assigned_ip.to_string(),
+        elapsed_ms: progress.elapsed_ms(),
+    }))
+}
+
+/// Removes what a join left whose daemon was killed before this node was a member; its key stays, for the
+/// same token.
+pub async fn clear_broken_off(paths: &Paths, systemd: &Systemd) {
+    if !paths.joining().exists() {
+        return;
+    }
+    warn!("a join was broken off; removing what it left");
+    let Ok((netlink, _)) = Netlink::open().await else { return };
+    let mut undo = Undo::new(paths);
+    undo.will_make_interface();
+    undo.wrote(&Undo::node_files(paths));
+    undo.roll_back(&netlink, systemd).await;
 }
 
 struct Attempt {
@@ -87,11 +144,13 @@ struct Attempt {
     name: String,
     endpoint: Option<String>,
     deadline: Instant,
+    /// Whether the cluster was asked: from then on it may have let the own key in.
+    asked: AtomicBool,
 }
 
 impl Attempt {
     async fn carry_out(
-        self,
+        &self,
         paths: &Paths,
         netlink: &Netlink,
         systemd: &Systemd,
@@ -183,6 +242,7 @@ impl Attempt {
             name: self.name.clone(),
             endpoint: self.endpoint.clone(),
         };
+        self.asked.store(true, Ordering::Relaxed);
         let admission = mesh_client::join(stream, &request, self.deadline).await?;
         info!(node = admission.node, "admitted");
         Ok(admission)
@@ -200,11 +260,16 @@ fn damaged(field: &str) -> Failure {
     Failure::new(ErrorCode::TokenDamaged).with("reason", "field").with("field", field)
 }
 
+/// The join that is not over; `None` when there is none, or what is there does not read.
+fn read_joining(paths: &Paths) -> Result<Option<Joining>, Failure> {
+    let bytes = files::read_secret(&paths.joining())?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
+
 /// The own key: the one of an earlier attempt with this token, or a new one.
 fn own_key(paths: &Paths, invite: &str) -> Result<PrivateKey, Failure> {
     let path = paths.joining();
-    if let Some(bytes) = files::read_secret(&path)?
-        && let Ok(joining) = serde_json::from_slice::<Joining>(&bytes)
+    if let Some(joining) = read_joining(paths)?
         && joining.invite == invite
         && let Ok(key) = joining.private_key.parse()
     {

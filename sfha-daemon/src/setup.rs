@@ -144,6 +144,12 @@ pub fn check_numbers(port: u16, mtu: u32) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where a file is kept that was there before.
+fn kept(path: &Path) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    path.with_file_name(format!("{name}.before-sfha"))
+}
+
 /// What was changed so far, to be put back.
 pub struct Undo {
     paths: Paths,
@@ -173,10 +179,7 @@ impl Undo {
     pub fn will_write(&mut self, files: &[PathBuf]) -> Result<(), Failure> {
         for path in files {
             if path.exists() {
-                let kept = path.with_file_name(format!(
-                    "{}.before-sfha",
-                    path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default()
-                ));
+                let kept = kept(path);
                 std::fs::copy(path, &kept).map_err(|error| {
                     Failure::new(ErrorCode::FileWrite)
                         .with("path", kept.display().to_string())
@@ -188,6 +191,27 @@ impl Undo {
             }
         }
         Ok(())
+    }
+
+    /// These files were written by another process, which did as [`Undo::will_write`] does.
+    pub fn wrote(&mut self, files: &[PathBuf]) {
+        for path in files {
+            let kept = kept(path);
+            if kept.exists() {
+                self.saved.push((path.clone(), kept));
+            } else if self.is_ours(path) {
+                self.created.push(path.clone());
+            }
+        }
+    }
+
+    /// Corosync's files may be somebody else's; the key of ours is written after the secret of the cluster.
+    fn is_ours(&self, path: &Path) -> bool {
+        if *path == self.paths.corosync_conf() {
+            return files::read_text(path)
+                .is_ok_and(|text| text.is_some_and(|text| corosync_conf::is_ours(&text)));
+        }
+        *path != self.paths.corosync_authkey() || self.paths.cluster_key().exists()
     }
 
     /// The interface is about to be made.
