@@ -3,19 +3,23 @@
 //! Commands go through `sfha` in the node, as an operator's do. What is polled goes straight to the daemon's
 //! socket: a process for each look would slow down what is being looked at.
 
+mod host;
 mod package;
 mod socket;
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
 use sfha_proto::mesh::{Joined, MeshStatus, TokenMade};
 use sfha_proto::status::{ClusterStatus, Phase, StateVersion, VipState};
 
 use crate::lab::{Lab, LabOptions, Node, Output, wait_for, wait_until};
 
+pub use host::{Usage, usage};
+pub use nix::sys::signal::Signal as UnixSignal;
 pub use package::package;
 
 /// Name of the clusters made here.
@@ -55,6 +59,11 @@ impl Cluster {
         }
         cluster.wait_in_step(&(0..nodes).collect::<Vec<_>>(), PATIENCE)?;
         Ok(cluster)
+    }
+
+    /// Takes the lab down, and says what went wrong with that.
+    pub fn down(self) -> Result<()> {
+        self.lab.down()
     }
 
     /// The lab it is in.
@@ -157,7 +166,7 @@ impl Cluster {
             .with_context(|| self.describe())
     }
 
-    /// Waits until a VIP is active on one node in the eyes of all of these, and returns its position.
+    /// Waits until a VIP is active on one of these nodes in the eyes of all of them, and returns which.
     pub fn wait_active(&self, vip: &str, nodes: &[usize], timeout: Duration) -> Result<usize> {
         let what = format!("the vip {vip} to be active for the nodes {nodes:?}");
         let holder = wait_for(&what, timeout, || {
@@ -167,10 +176,10 @@ impl Cluster {
                 vip.holder.filter(|_| vip.state == VipState::Active)
             });
             let first = holders.next()??;
-            holders.all(|holder| holder.as_ref() == Some(&first)).then_some(first)
+            let index = self.lab.find_node(&first).ok()?.index();
+            (holders.all(|holder| holder.as_ref() == Some(&first)) && nodes.contains(&index)).then_some(index)
         });
-        let holder = holder.with_context(|| self.describe())?;
-        Ok(self.lab.find_node(&holder)?.index())
+        holder.with_context(|| self.describe())
     }
 
     /// Waits until a daemon says it is in that phase.
@@ -204,21 +213,15 @@ impl Cluster {
         let shown = self.node(node).exec_ok(&["systemctl", "show", "-P", "MainPID", unit])?;
         let inside: u32 = shown.trim().parse().context("MainPID")?;
         ensure!(inside != 0, "{unit} does not run on {}", self.node(node).name());
-        Ok(inside)
+        host::pid_of(self.node(node), inside)
     }
 
-    /// Sends a signal to the main process of a unit alone.
-    pub fn signal(&self, node: usize, unit: &str, signal: &str) -> Result<()> {
-        let pid = self.unit_pid(node, unit)?.to_string();
-        self.node(node).exec_ok(&["kill", &format!("-{signal}"), &pid]).map(drop)
-    }
-
-    /// Waits until a VIP is on no interface of a node, and returns how long that took.
-    pub fn wait_address_gone(&self, node: usize, ip: IpAddr, timeout: Duration) -> Result<Duration> {
-        let start = Instant::now();
-        let what = format!("{ip} to leave {}", self.node(node).name());
-        wait_until(&what, timeout, || self.node(node).has_address(ip).is_ok_and(|held| !held))?;
-        Ok(start.elapsed())
+    /// Sends a signal to the main process of a unit alone, and returns the moment of it.
+    pub fn signal(&self, node: usize, unit: &str, signal: Signal) -> Result<Instant> {
+        let pid = Pid::from_raw(i32::try_from(self.unit_pid(node, unit)?)?);
+        let at = Instant::now();
+        kill(pid, signal).with_context(|| format!("{signal} to {unit}"))?;
+        Ok(at)
     }
 
     /// Boots a node and waits until its daemon is operational; the time both took together.

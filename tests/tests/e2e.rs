@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "e2e/absence.rs"]
+mod absence;
 #[path = "e2e/common.rs"]
 mod common;
 #[path = "e2e/contract.rs"]
@@ -11,5 +13,11 @@ mod contract;
 mod failover;
 #[path = "e2e/forming.rs"]
 mod forming;
+#[path = "e2e/interrupted.rs"]
+mod interrupted;
+#[path = "e2e/network.rs"]
+mod network;
+#[path = "e2e/refusals.rs"]
+mod refusals;
 #[path = "e2e/secrets.rs"]
 mod secrets;

@@ -44,7 +44,6 @@ impl Watched {
     /// Waits until one of these nodes has the VIP, all of them know it and the client reaches it there.
     pub fn served_by_one_of(&self, nodes: &[usize]) -> usize {
         let holder = self.cluster.wait_active(WEB, nodes, PATIENCE).unwrap();
-        assert!(nodes.contains(&holder), "{nodes:?} say that node {holder} has it");
         self.watcher.wait_holders(&[holder], PATIENCE).unwrap_or_else(|error| {
             panic!("{error:#}\n{}", self.cluster.describe());
         });
@@ -71,6 +70,13 @@ impl Watched {
             "two holders: {report:#?}\n{}",
             self.cluster.describe()
         );
+    }
+
+    /// The longest silence that ended after that moment of the prober.
+    pub fn gap_since(&self, moment: Duration) -> Duration {
+        let silences = self.prober.report().silences;
+        let after = silences.iter().filter(|silence| silence.from + silence.length > moment);
+        after.map(|silence| silence.length).max().unwrap_or_default()
     }
 
     /// Ends the observation.

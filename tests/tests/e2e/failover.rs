@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sfha_proto::status::Phase;
-use sfha_tests::cluster::PATIENCE;
+use sfha_tests::cluster::{PATIENCE, UnixSignal};
 use sfha_tests::lab::wait_until;
 
 use crate::common::{WEB, Watched, vip};
@@ -27,15 +27,7 @@ fn an_address_survives_the_power_cut_of_its_holder_and_a_clean_stop() {
     let cut_at = watched.prober.started().elapsed();
     cluster.node(first).cut().unwrap();
     let second = watched.served_by_one_of(&watched.others(first));
-    let gap = watched
-        .prober
-        .report()
-        .silences
-        .iter()
-        .filter(|silence| silence.from + silence.length > cut_at)
-        .map(|silence| silence.length)
-        .max()
-        .unwrap();
+    let gap = watched.gap_since(cut_at);
     println!("power cut: silent for {gap:?}");
     assert!(gap < CUT_LIMIT, "{gap:?}");
 
@@ -47,15 +39,7 @@ fn an_address_survives_the_power_cut_of_its_holder_and_a_clean_stop() {
     let before = watched.prober.started().elapsed();
     cluster.node(second).exec_ok(&["systemctl", "stop", "sfha.service"]).unwrap();
     let third = watched.served_by_one_of(&watched.others(second));
-    let gap = watched
-        .prober
-        .report()
-        .silences
-        .iter()
-        .filter(|silence| silence.from + silence.length > before)
-        .map(|silence| silence.length)
-        .max()
-        .unwrap_or_default();
+    let gap = watched.gap_since(before);
     println!("clean stop: silent for {gap:?}");
     assert!(gap < MOVE_LIMIT, "{gap:?}");
     cluster.node(second).exec_ok(&["systemctl", "start", "sfha.service"]).unwrap();
@@ -67,15 +51,7 @@ fn an_address_survives_the_power_cut_of_its_holder_and_a_clean_stop() {
     let done: sfha_proto::message::FailoverDone = cluster.ask(first, &["failover", "--to", &to]).unwrap();
     assert_eq!((done.moved, done.to), (vec![WEB.to_owned()], to));
     watched.served_by_one_of(&[second]);
-    let gap = watched
-        .prober
-        .report()
-        .silences
-        .iter()
-        .filter(|silence| silence.from + silence.length > before)
-        .map(|silence| silence.length)
-        .max()
-        .unwrap_or_default();
+    let gap = watched.gap_since(before);
     println!("planned move: silent for {gap:?}");
     assert!(gap < MOVE_LIMIT, "{gap:?}");
 
@@ -107,7 +83,7 @@ fn a_daemon_that_dies_or_hangs_leaves_no_address_behind() {
 
     // As shipped: systemd takes the address away and starts the daemon again.
     let holder = watched.holder();
-    let gone = kill_holder(&watched, holder, "KILL");
+    let gone = kill_holder(&watched, holder, UnixSignal::SIGKILL);
     println!("kill -9: gone after {gone:?}");
     assert!(gone < Duration::from_secs(1), "{gone:?}");
     cluster.wait_in_step(&cluster.all(), PATIENCE).unwrap();
@@ -128,7 +104,7 @@ fn a_daemon_that_dies_or_hangs_leaves_no_address_behind() {
 
     // A daemon that hangs lives on for the group until systemd's watchdog ends it.
     let holder = watched.holder();
-    let gone = kill_holder(&watched, holder, "STOP");
+    let gone = kill_holder(&watched, holder, UnixSignal::SIGSTOP);
     println!("SIGSTOP: gone after {gone:?}");
     assert!(gone < LEASE_LIMIT, "{gone:?}");
     let next = watched.served_by_one_of(&cluster.all());
@@ -145,7 +121,7 @@ fn without_its_guards(watched: &Watched, holder: usize, drop_in: &str) -> Durati
     let path = "/etc/systemd/system/sfha.service.d/test.conf";
     node.write_file(path, drop_in).unwrap();
     node.exec_ok(&["systemctl", "daemon-reload"]).unwrap();
-    let gone = kill_holder(watched, holder, "KILL");
+    let gone = kill_holder(watched, holder, UnixSignal::SIGKILL);
     let others = watched.others(holder);
     let next = watched.served_by_one_of(&others);
     assert_eq!(cluster.wait_in_step(&others, PATIENCE).unwrap(), cluster.agreed(&others).unwrap());
@@ -161,29 +137,19 @@ fn without_its_guards(watched: &Watched, holder: usize, drop_in: &str) -> Durati
 }
 
 /// Sends the signal and returns how long the address then stayed.
-fn kill_holder(watched: &Watched, holder: usize, signal: &str) -> Duration {
-    let holdings = |end: bool| {
-        let all = watched.watcher.report().holdings;
-        all.iter()
-            .filter(|holding| holding.node == holder)
-            .map(|holding| if end { holding.until } else { holding.from })
-            .next_back()
-            .unwrap()
+fn kill_holder(watched: &Watched, holder: usize, signal: UnixSignal) -> Duration {
+    let of_holder = || {
+        let mut all = watched.watcher.report().holdings;
+        all.retain(|holding| holding.node == holder);
+        all
     };
-    let began = holdings(false);
-    watched.cluster.signal(holder, "sfha.service", signal).unwrap();
-    let at = watched.watcher.started().elapsed();
-    wait_until("the address to go", PATIENCE, || {
-        holdings(false) != began || !watched.watcher.holders().contains(&holder)
-    })
-    .unwrap();
-    let ended = watched
-        .watcher
-        .report()
-        .holdings
-        .iter()
-        .find(|holding| holding.node == holder && holding.from == began)
-        .unwrap()
-        .until;
-    ended.saturating_sub(at)
+    let before = of_holder();
+    let at = watched.cluster.signal(holder, "sfha.service", signal).unwrap();
+    let ended = || {
+        let now = of_holder();
+        now.len() > before.len() || !watched.watcher.holders().contains(&holder)
+    };
+    wait_until("the address to go", PATIENCE, ended).unwrap();
+    let until = of_holder()[before.len() - 1].until;
+    until.saturating_sub(at - watched.watcher.started())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sfha_proto::mesh::{MeshStatus, PeerState};
 use sfha_proto::status::ClusterStatus;
-use sfha_tests::cluster::{Cluster, PATIENCE, VIP};
+use sfha_tests::cluster::{Cluster, PATIENCE, UnixSignal, VIP};
 use sfha_tests::lab::{LabOptions, wait_until};
 
 use crate::common::WEB;
@@ -162,7 +162,7 @@ fn the_data_plane_outlives_the_daemon(cluster: &Cluster) {
         observer.spawn(&["sh", "-c", "exec ping -n -q -i 0.02 -W 1 10.100.0.3 >/run/ping.log 2>&1"]).unwrap();
     victim.exec_ok(&["systemctl", "restart", "sfha.service"]).unwrap();
     cluster.wait_in_step(&[0, 1, 2], PATIENCE).unwrap();
-    for signal in ["KILL", "ABRT"] {
+    for signal in [UnixSignal::SIGKILL, UnixSignal::SIGABRT] {
         cluster.signal(2, "sfha.service", signal).unwrap();
         wait_until("the daemon to be gone", PATIENCE, || cluster.look(2).is_none()).unwrap();
         cluster.wait_in_step(&[0, 1, 2], PATIENCE).unwrap();
