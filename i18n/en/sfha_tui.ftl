@@ -96,7 +96,7 @@ concern-offline = { $count ->
 concern-no-daemon = No sfhad daemon on { $names }.
 concern-standby = On standby: { $names }.
 concern-vip = VIP { $name }: { $state }.
-concern-vip-problem = VIP { $name }: it could not be taken ({ $why }).
+concern-vip-problem = VIP { $name }: { $state } ({ $why }).
 concern-mesh = Mesh: { $missing ->
         [one] { $missing } peer of { $peers } is silent.
        *[other] { $missing } peers of { $peers } are silent.
@@ -549,10 +549,10 @@ section-services = Services { $count }
 section-mesh = Mesh { $connected }/{ $count }
 section-logs = The daemon's log
 col-name = NAME
-problem-no-interface = no interface for this network
-problem-address-refused = refused by the kernel
+problem-no-interface = no interface
+problem-address-refused = address refused
 problem-netlink = netlink error
-problem-duplicate-address = taken on the network
+problem-duplicate-address = address taken
 col-holds = HOLDS
 col-problem = PROBLEM
 col-rx-rate = RX/S

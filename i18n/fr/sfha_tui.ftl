@@ -98,7 +98,7 @@ concern-offline = { $count ->
 concern-no-daemon = Démon sfhad absent sur { $names }.
 concern-standby = En veille : { $names }.
 concern-vip = VIP { $name } : { $state }.
-concern-vip-problem = VIP { $name } : la prise a échoué ({ $why }).
+concern-vip-problem = VIP { $name } : { $state } ({ $why }).
 concern-mesh = Maillage : { $missing ->
         [one] { $missing } pair muet sur { $peers }.
        *[other] { $missing } pairs muets sur { $peers }.
@@ -557,10 +557,10 @@ section-services = Services { $count }
 section-mesh = Maillage { $connected }/{ $count }
 section-logs = Journal du démon
 col-name = NOM
-problem-no-interface = pas d'interface pour ce réseau
-problem-address-refused = refusée par le noyau
+problem-no-interface = pas d'interface
+problem-address-refused = adresse refusée
 problem-netlink = erreur netlink
-problem-duplicate-address = déjà prise sur le réseau
+problem-duplicate-address = adresse déjà prise
 col-holds = TIENT
 col-problem = PROBLÈME
 col-rx-rate = REÇU/S

@@ -76,12 +76,16 @@ fn nodes(status: &ClusterStatus, found: &mut Vec<Concern>) {
 fn vips(status: &ClusterStatus, found: &mut Vec<Concern>) {
     for vip in &status.vips {
         let (tone, state) = words::vip(vip);
-        if vip.state != VipState::Active {
-            push(found, tone, t!("concern-vip", name = vip.name.as_str(), state = state));
-        }
-        if let Some(code) = &vip.problem {
-            let why = words::problem(code);
-            push(found, Tone::Bad, t!("concern-vip-problem", name = vip.name.as_str(), why = why));
+        let name = vip.name.as_str();
+        match &vip.problem {
+            Some(code) => {
+                let why = words::problem(code);
+                push(found, Tone::Bad, t!("concern-vip-problem", name = name, state = state, why = why));
+            }
+            None if vip.state != VipState::Active => {
+                push(found, tone, t!("concern-vip", name = name, state = state));
+            }
+            None => {}
         }
     }
 }
