@@ -25,6 +25,7 @@ say "lints"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
 
 say "documentation"
-RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items --quiet
+# Whoever reads this documentation sees what is private, too.
+RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --workspace --no-deps --document-private-items --quiet
 
 say "all checks passed"

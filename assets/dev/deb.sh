@@ -19,6 +19,11 @@ gen=$bin/package
 
 command -v cargo-deb >/dev/null || die "cargo-deb is missing: run 'make setup'"
 
+# One at a time; a test that reads the package meets the old one or the new one.
+mkdir -p "$out"
+exec 9>"$out/.lock"
+flock 9
+
 # Elsewhere an edited Cargo.toml may run ahead of the lock file.
 locked=
 [ "$profile" = lab ] && [ "${CI:-}" != true ] || locked=--locked
@@ -36,33 +41,28 @@ for shell in bash zsh fish; do
 	"$bin/sfha" --lang fr completions "$shell" >"$gen/completion.$shell.new"
 	[ -s "$gen/completion.$shell.new" ] || die "'sfha completions $shell' prints nothing"
 done
-# Unchanged files keep their time, for the check below.
-find "$gen" -name '*.new' | while read -r new; do
-	if cmp -s "$new" "${new%.new}"; then rm "$new"; else mv "$new" "${new%.new}"; fi
-done
+find "$gen" -name '*.new' | while read -r new; do mv "$new" "${new%.new}"; done
 
-deb=
-for file in "$out"/sfha_*_amd64.deb; do
-	[ -e "$file" ] || continue
-	if [ -n "$deb" ]; then
-		deb=
-		break
-	fi
-	deb=$file
-done
-if [ -n "$deb" ]; then
-	newer=$(find "$bin/sfhad" "$bin/sfha" "$bin/sfha-wg" "$gen" assets README.md CHANGELOG.md \
-		sfha-daemon/Cargo.toml Cargo.toml -type f -newer "$deb" -print -quit)
-	if [ -z "$newer" ]; then
-		say "up to date: ${deb#"$root"/}"
-		exit 0
-	fi
+# What went in, by content: cargo gives a program back its old time when it
+# switches between two states of the sources.
+inputs=$(find "$bin/sfhad" "$bin/sfha" "$bin/sfha-wg" "$gen" assets README.md README.en.md CHANGELOG.md \
+	sfha-daemon/Cargo.toml Cargo.toml -type f -exec md5sum {} + | sort -k 2 | md5sum)
+count=$(find "$out" -name 'sfha_*_amd64.deb' 2>/dev/null | wc -l)
+if [ "$count" = 1 ] && [ "$inputs" = "$(cat "$out/.inputs" 2>/dev/null)" ]; then
+	say "up to date: $(cd "$out" && ls sfha_*_amd64.deb)"
+	exit 0
 fi
 
-mkdir -p "$out"
-rm -f "$out"/sfha_*.deb
+rm -rf "$out/.new" "$out/.inputs"
 fast=
 [ "$profile" = release ] || fast=--fast
+mkdir "$out/.new"
 # shellcheck disable=SC2086 # each empty, or one option
-cargo deb --quiet $locked -p sfha-daemon --profile "$profile" --no-build --no-strip $fast --output "$out/"
+cargo deb --quiet $locked -p sfha-daemon --profile "$profile" --no-build --no-strip $fast --output "$out/.new/"
+for old in "$out"/sfha_*.deb; do
+	[ -e "$out/.new/${old##*/}" ] || rm -f "$old"
+done
+mv -f "$out"/.new/sfha_*.deb "$out/"
+rmdir "$out/.new"
+echo "$inputs" >"$out/.inputs"
 say "package: $(cd "$out" && ls -s --block-size=1K sfha_*_amd64.deb)"
