@@ -31,7 +31,11 @@ fn title(app: &App, width: usize) -> Line<'static> {
     }
     let right = connection(app);
     let tabs = tabs(app);
-    let here = app.status.as_ref().map(|status| t!("seen-from", node = status.node.as_str()));
+    let here = app
+        .status
+        .as_ref()
+        .filter(|status| !status.node.is_empty())
+        .map(|status| t!("seen-from", node = status.node.as_str()));
     let needed = |spans: &[Span<'_>]| spans.iter().map(|span| span.content.width()).sum::<usize>();
     let fixed = needed(&left) + needed(&right) + 2;
     if let Some(here) = here.filter(|here| fixed + needed(&tabs) + here.width() + 4 <= width) {
