@@ -17,7 +17,7 @@ use sfha_proto::message::{
 };
 use sfha_proto::status::{ClusterStatus, FencingSummary, MeshSummary, Phase, QuorumStatus};
 use sfha_proto::{ErrorCode, Failure};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{error, info};
 
@@ -33,6 +33,9 @@ use crate::tokens;
 
 /// How long a request waits for the daemon to have started.
 const START_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time between two tries to bring up what the disk tells.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// What the daemon is at the moment.
 #[derive(Clone)]
@@ -56,6 +59,7 @@ pub struct Daemon {
     life: Mutex<Life>,
     /// Counts the changes of life, so that streams know that there is another source.
     changes: watch::Sender<u64>,
+    reload: Notify,
 }
 
 impl Daemon {
@@ -63,27 +67,48 @@ impl Daemon {
     #[must_use]
     pub fn new(paths: Paths, systemd: Systemd) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { paths, systemd, life: Mutex::new(Life::Starting), changes })
+        Arc::new(Self { paths, systemd, life: Mutex::new(Life::Starting), changes, reload: Notify::new() })
     }
 
-    /// Brings up what the disk tells. A file that does not read leaves a daemon that says so.
+    /// Brings up what the disk tells. A file that does not read, or a machine that is not ready (a port
+    /// that is taken, a bus that is not there yet), leaves a daemon that says so and tries again: every
+    /// [`RETRY`], and at once when it is told to reload.
     pub async fn start(&self, recorder: Option<Recorder>) {
-        let life = match Node::load(&self.paths) {
-            Ok(None) => {
+        let mut recorder = recorder;
+        let mut told = None;
+        loop {
+            match self.bring_up(&mut recorder).await {
+                Ok(life) => return self.set_life(life),
+                Err(failure) => {
+                    if told.as_ref() != Some(&failure) {
+                        error!(%failure, "this node cannot take part");
+                        self.set_life(Life::Broken(failure.clone()));
+                        told = Some(failure);
+                    }
+                }
+            }
+            // The time-out is the usual case.
+            let _ = tokio::time::timeout(RETRY, self.reload.notified()).await;
+        }
+    }
+
+    async fn bring_up(&self, recorder: &mut Option<Recorder>) -> Result<Life, Failure> {
+        match Node::load(&self.paths)? {
+            None => {
                 clear_broken_off(&self.paths, &self.systemd).await;
                 info!("no cluster on this node yet");
-                Life::Unconfigured
+                Ok(Life::Unconfigured)
             }
-            Ok(Some(node)) => match Runtime::start(node, self.systemd.clone(), recorder).await {
-                Ok(runtime) => Life::Running(Arc::new(runtime)),
-                Err(failure) => Life::Broken(failure),
-            },
-            Err(failure) => Life::Broken(failure),
-        };
-        if let Life::Broken(failure) = &life {
-            error!(%failure, "this node cannot take part");
+            Some(node) => {
+                let runtime = Runtime::start(node, self.systemd.clone(), recorder.take()).await?;
+                Ok(Life::Running(Arc::new(runtime)))
+            }
         }
-        self.set_life(life);
+    }
+
+    /// Looks at the files again, if they kept this node from taking part.
+    pub fn reload(&self) {
+        self.reload.notify_one();
     }
 
     /// Lets everything go.

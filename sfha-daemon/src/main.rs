@@ -119,7 +119,7 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => warn!("reloading is not in this version yet"),
+                _ = hangup.recv() => daemon.reload(),
             }
         }
     };

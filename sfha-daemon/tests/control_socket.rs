@@ -126,8 +126,9 @@ async fn a_damaged_file_leaves_a_daemon_that_names_it_and_its_line() {
     std::fs::write(paths.config(), "cluster:\n  name: prod\nnode: [\n").unwrap();
     let listener = listen(&paths.socket()).unwrap();
     let daemon = Daemon::new(paths.clone(), Systemd::default());
-    daemon.start(None).await;
-    let _server = tokio::spawn(serve(listener, daemon, LogFeed::default()));
+    let _server = tokio::spawn(serve(listener, Arc::clone(&daemon), LogFeed::default()));
+    let starting = Arc::clone(&daemon);
+    let _start = tokio::spawn(async move { starting.start(None).await });
     let mut client = Client::connect(&paths).await;
     let answer = client.ask(json!({"id": 1, "method": "status"})).await;
     assert_eq!(answer["error"]["code"], "file-invalid");
@@ -136,4 +137,19 @@ async fn a_damaged_file_leaves_a_daemon_that_names_it_and_its_line() {
     let answer = client.ask(json!({"id": 2, "method": "init", "params": {"cluster": "prod"}})).await;
     assert_eq!(answer["error"]["code"], "file-invalid", "never silently replaced");
     assert_eq!(std::fs::read(paths.config()).unwrap(), before);
+
+    // Mended, and told so: it looks again.
+    std::fs::remove_file(paths.config()).unwrap();
+    daemon.reload();
+    let mut id = 2;
+    let answer = tokio::time::timeout(Duration::from_secs(4), async {
+        loop {
+            id += 1;
+            let answer = client.ask(json!({"id": id, "method": "status"})).await;
+            if answer["error"]["code"] != "file-invalid" {
+                return answer;
+            }
+        }
+    });
+    assert_eq!(answer.await.expect("before the next try")["error"]["code"], "not-configured");
 }
