@@ -59,11 +59,7 @@ fn no_address_is_on_two_nodes_whatever_dies() {
 
 #[test]
 fn what_was_applied_is_never_lost() {
-    let profile = Profile {
-        bad_disks: true,
-        pause: 1000_000,
-        ..Profile::strict((3, 5), COMMANDS)
-    };
+    let profile = Profile { bad_disks: true, pause: 1000_000, ..Profile::strict((3, 5), COMMANDS) };
     check("what_was_applied_is_never_lost", 20_000, 2000, &profile);
 }
 
@@ -100,10 +96,7 @@ fn many_nodes_survive_everything() {
 /// Without fencing both sides of a split go on (documented); once it is healed, one does.
 #[test]
 fn two_nodes_settle_after_a_split() {
-    let profile = Profile {
-        two_node: true,
-        impaired_may_overlap: true,
-        ..Profile::strict((2, 2), EVERYTHING)
-    };
+    let profile =
+        Profile { two_node: true, impaired_may_overlap: true, ..Profile::strict((2, 2), EVERYTHING) };
     check("two_nodes_settle_after_a_split", 60_000, 1000, &profile);
 }

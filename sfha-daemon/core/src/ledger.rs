@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{Hello, Member};
-use crate::state::{ClusterState, NodeId};
+use crate::state::{Age, ClusterState, NodeId};
 
 /// Who may hold which VIP.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct Ledger {
     /// The address for which a slot was given out: while it may be on an interface under one name, it
     /// is not given out under another.
     pub addresses: BTreeMap<String, IpAddr>,
+    /// Nodes that still have a VIP that is not theirs: it is given to nobody before they let go.
+    pub stale: BTreeSet<(String, NodeId)>,
     /// Where an operator moves VIPs whose holder has let go in the middle of a round.
     pub goals: BTreeMap<String, NodeId>,
 }
@@ -113,13 +115,20 @@ impl Ledger {
         }
         for (name, vip) in &state.vips {
             let ip = vip.address.addr();
-            if matches!(self.slots.get(name), None | Some(Slot::Free)) && !self.may_be_elsewhere(name, ip) {
+            let free = matches!(self.slots.get(name), None | Some(Slot::Free));
+            if free && !self.is_stale(name) && !self.may_be_elsewhere(name, ip) {
                 let goal = self.goals.remove(name).filter(|to| self.is_able(name, *to, candidates));
                 let target = goal.or_else(|| self.target(name, candidates));
                 self.slots.insert(name.clone(), target.map_or(Slot::Free, Slot::held));
                 self.addresses.insert(name.clone(), ip);
             }
         }
+    }
+
+    /// Somebody whose it is not has not let go of it.
+    #[must_use]
+    pub fn is_stale(&self, vip: &str) -> bool {
+        self.stale.iter().any(|(name, _)| name == vip)
     }
 
     /// That address may be on an interface under another name.
@@ -137,6 +146,7 @@ impl Ledger {
     /// The holder has let go. Where an operator moves it to, it goes at once, if it is known who the
     /// candidates are (in the middle of a round, members differ about that).
     pub fn released(&mut self, vip: &str, by: NodeId, candidates: Option<&BTreeSet<NodeId>>) {
+        self.stale.remove(&(vip.to_owned(), by));
         let Some(Slot::Held { node, to, .. }) = self.slots.get(vip) else { return };
         if *node != by {
             return;
@@ -151,7 +161,7 @@ impl Ledger {
 
     /// A lost VIP is taken by a node that has waited for as long as it had to.
     pub fn taken(&mut self, vip: &str, by: NodeId, state: &ClusterState) {
-        if !matches!(self.slots.get(vip), Some(Slot::Lost { .. })) {
+        if self.is_stale(vip) || !matches!(self.slots.get(vip), Some(Slot::Lost { .. })) {
             return;
         }
         // One that was removed meanwhile is only forgotten; one whose address may be elsewhere waits.
@@ -167,42 +177,61 @@ impl Ledger {
 
     /// Puts the ledger together from what every member of a view says.
     ///
-    /// A VIP that somebody says it holds is that node's (of two, the one that the newest ledger names,
-    /// else the lowest id: the other sees that it is not entitled and lets go). One that nobody holds
-    /// is free when its last holder is here and says so, and lost otherwise. Ledgers of members that
+    /// A VIP that somebody says it holds is that node's, if the newest ledger that knows names it, or
+    /// none names anybody. If the newest names a node that is not here, it is lost. Whoever else holds
+    /// it sees that it is not entitled and lets go; until then it is given to nobody new. One that
+    /// nobody holds is free when its last holder is here and says so, and lost otherwise. Ledgers of members that
     /// had no quorum meanwhile say nothing about what others did; if there is no other, nothing that
     /// nobody here holds is free.
     #[must_use]
     pub fn merge(hellos: &BTreeMap<Member, Hello>) -> Self {
-        let mut newest_first: Vec<&Hello> = hellos.values().collect();
-        newest_first.sort_by_key(|hello| std::cmp::Reverse(hello.age));
-        let unbroken = newest_first.iter().any(|hello| hello.unbroken && hello.ledger.is_some());
-        let ledgers: Vec<&Ledger> = newest_first
-            .iter()
+        let unbroken = hellos.values().any(|hello| hello.unbroken && hello.ledger.is_some());
+        let mut ledgers: Vec<(Rank, &Ledger)> = hellos
+            .values()
             .filter(|hello| hello.unbroken || !unbroken)
-            .filter_map(|hello| hello.ledger.as_ref())
+            .filter_map(|hello| Some(((!hello.broken, hello.age), hello.ledger.as_ref()?)))
             .collect();
+        ledgers.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
         let names: BTreeSet<&String> = ledgers
             .iter()
-            .flat_map(|ledger| ledger.slots.keys())
+            .flat_map(|(_, ledger)| ledger.slots.keys())
             .chain(hellos.values().flat_map(|hello| hello.holds.keys()))
             .collect();
 
+        let present = |id: &NodeId| hellos.keys().any(|member| member.node == *id);
+        let gone = hellos
+            .values()
+            .flat_map(|hello| &hello.waits)
+            .filter(|(node, wait)| **wait > 0 && !present(node))
+            .max_by_key(|(_, wait)| **wait)
+            .map(|(node, _)| *node);
+
         let mut merged = Self::default();
         for name in names {
-            let opinions: Vec<&Slot> = ledgers.iter().filter_map(|ledger| ledger.slots.get(name)).collect();
+            let opinions: Vec<(Rank, &Slot)> =
+                ledgers.iter().filter_map(|(rank, ledger)| Some((*rank, ledger.slots.get(name)?))).collect();
             let slot = merge_slot(name, hellos, &opinions);
             let free = slot == Slot::Free;
-            let held = matches!(slot, Slot::Held { .. });
-            let slot = if held || unbroken { slot } else { Slot::Lost { node: None } };
+            let slot = match slot {
+                Slot::Held { .. } => slot,
+                _ if !unbroken => Slot::Lost { node: None },
+                // A node that has just gone may have been given it by its last messages.
+                Slot::Free if gone.is_some() => Slot::Lost { node: gone },
+                Slot::Free | Slot::Lost { .. } => slot,
+            };
+            let holder = if let Slot::Held { node, .. } = &slot { Some(*node) } else { None };
+            let others = hellos
+                .iter()
+                .filter(|(member, hello)| hello.holds.contains_key(name) && Some(member.node) != holder);
+            merged.stale.extend(others.map(|(member, _)| (name.clone(), member.node)));
             merged.slots.insert(name.clone(), slot);
-            if let (true, Some(Slot::Held { to: Some(to), .. })) = (free, opinions.first()) {
+            if let (true, Some((_, Slot::Held { to: Some(to), .. }))) = (free, opinions.first()) {
                 merged.goals.insert(name.clone(), *to);
             }
         }
         merged.leaving =
             hellos.iter().filter(|(_, hello)| hello.leaving).map(|(member, _)| member.node).collect();
-        for ledger in ledgers {
+        for (_, ledger) in ledgers {
             merged.unable.extend(ledger.unable.iter().cloned());
             for (name, problem) in &ledger.problems {
                 merged.problems.entry(name.clone()).or_insert_with(|| problem.clone());
@@ -234,29 +263,36 @@ impl Ledger {
     }
 }
 
-fn merge_slot(name: &str, hellos: &BTreeMap<Member, Hello>, opinions: &[&Slot]) -> Slot {
+/// What a member's ledger is worth: less when others may have had quorum without it; else by the age of
+/// its state.
+type Rank = (bool, Age);
+
+/// What becomes of one VIP; the opinions are of ledgers, the best first.
+fn merge_slot(name: &str, hellos: &BTreeMap<Member, Hello>, opinions: &[(Rank, &Slot)]) -> Slot {
     let claimants: BTreeMap<NodeId, bool> = hellos
         .iter()
         .filter(|(_, hello)| hello.holds.contains_key(name))
         .map(|(member, hello)| (member.node, hello.active.contains(name)))
         .collect();
-    let named = opinions.iter().find_map(|slot| match slot {
-        Slot::Held { node, to, .. } if claimants.contains_key(node) => Some((*node, *to)),
-        _ => None,
-    });
-    if let Some((node, to)) = named.or_else(|| claimants.keys().next().map(|node| (*node, None))) {
-        return Slot::Held { node, to, active: claimants.get(&node).copied().unwrap_or(false) };
-    }
-    let present = |id: NodeId| hellos.keys().any(|member| member.node == id);
-    let mut unknown = false;
-    for slot in opinions {
-        match slot {
-            Slot::Held { node, .. } | Slot::Lost { node: Some(node) } if !present(*node) => {
-                return Slot::Lost { node: Some(*node) };
-            }
-            Slot::Lost { node: None } => unknown = true,
-            _ => {}
+    let held = |node: NodeId, to| Slot::Held { node, to, active: claimants.get(&node) == Some(&true) };
+    let absent = |node: &NodeId| !hellos.keys().any(|member| member.node == *node);
+    for equals in opinions.chunk_by(|(one, _), (other, _)| one == other) {
+        // Of two that contradict each other, the one that is safe.
+        let elsewhere = equals.iter().find_map(|(_, slot)| match slot {
+            Slot::Held { node, .. } | Slot::Lost { node: Some(node) } if absent(node) => Some(Some(*node)),
+            Slot::Lost { node: None } => Some(None),
+            _ => None,
+        });
+        if let Some(node) = elsewhere {
+            return Slot::Lost { node };
+        }
+        let named = equals.iter().find_map(|(_, slot)| match slot {
+            Slot::Held { node, to, .. } if claimants.contains_key(node) => Some(held(*node, *to)),
+            _ => None,
+        });
+        if let Some(slot) = named {
+            return slot;
         }
     }
-    if unknown { Slot::Lost { node: None } } else { Slot::Free }
+    claimants.keys().next().map_or(Slot::Free, |node| held(*node, None))
 }

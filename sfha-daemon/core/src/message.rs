@@ -137,6 +137,8 @@ pub struct Hello {
     /// It has had quorum all the time since it agreed on that ledger: nobody else can have taken what
     /// the ledger calls free.
     pub unbroken: bool,
+    /// It knows that it has not; otherwise, it may only not have been told yet.
+    pub broken: bool,
     /// For how long yet, in milliseconds, what a missing node held must not be taken.
     pub waits: BTreeMap<NodeId, u64>,
     /// It is about to stop.

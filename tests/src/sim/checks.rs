@@ -29,7 +29,9 @@ impl World {
             return;
         }
         let age = (core.state().epoch, core.state().version);
-        if !core.is_established() || daemon.checked == Some(age) {
+        // A node that was cut off and has not heard of it knows less: it is judged when it has.
+        let heard = daemon.inbox.is_empty() && self.net.votes(node).0;
+        if !core.is_established() || !heard || daemon.checked == Some(age) {
             return;
         }
         let state = core.state().clone();

@@ -9,13 +9,6 @@ use super::machine::Machine;
 use super::profile::Fault;
 use super::world::{Coming, MS, World};
 
-/// One thing of a fixed plan (instead of chance).
-#[derive(Debug, Clone)]
-pub enum Script {
-    /// See [`Fault`]; of that node.
-    At(Fault, NodeId),
-}
-
 /// A VIP out of a few names and a few addresses.
 #[must_use]
 pub fn add_vip(name: u64, address: u64) -> Command {
@@ -46,11 +39,6 @@ impl World {
         let longest = if self.rng.chance(300) { 100 * MS } else { self.profile.pause };
         let wait = self.rng.range(0, longest);
         self.after(wait, Coming::Fault);
-    }
-
-    pub(super) fn play(&mut self, script: Script) {
-        let Script::At(fault, node) = script;
-        self.inflict(fault, Some(node));
     }
 
     fn some_node(&mut self, which: impl Fn(&Machine) -> bool) -> Option<NodeId> {
@@ -294,6 +282,7 @@ impl World {
         }
         self.tell(|| format!("-- node {node}'s Corosync crashes"));
         self.net.stop(node);
+        self.book.without_quorum.insert(node, self.now);
         if let Some(daemon) = self.daemon_mut(node)
             && daemon.connected
         {

@@ -10,7 +10,6 @@ use sfha_core::{ActionId, Cluster, ClusterState, Event, Member, NodeId, Settings
 
 use super::book::Book;
 use super::corosync::{Net, Out, What};
-use super::faults::Script;
 use super::hands::Work;
 use super::machine::{Daemon, Machine};
 use super::profile::Profile;
@@ -41,7 +40,6 @@ pub(super) enum Coming {
     Resume(NodeId),
     LeaveDeadline(NodeId, u32),
     WatchdogKill(NodeId, u32),
-    Script(Script),
     Settle,
     Ask,
 }
@@ -189,7 +187,6 @@ impl World {
     fn happen(&mut self, coming: Coming) {
         match coming {
             Coming::Fault => self.next_fault(),
-            Coming::Script(script) => self.play(script),
             Coming::Settle => self.settle(),
             Coming::Ask => self.ask_to_end_hands_off(),
             Coming::Wake(node, pid) => self.wake(node, pid),

@@ -172,6 +172,7 @@ impl Cluster {
             active: self.active(),
             ledger: self.had_ledger.then(|| self.ledger.clone()),
             unbroken: self.is_quorate() && !self.broken && self.ring_agrees(),
+            broken: self.broken,
             waits: self.lost.iter().map(wait).collect(),
             leaving: self.leaving.is_some(),
         };
@@ -312,6 +313,9 @@ impl Cluster {
             GroupMessage::Report { vip, outcome } => {
                 if self.member == Some(from) && outcome != Outcome::Active {
                     self.given_back.remove(&vip);
+                }
+                if outcome != Outcome::Active {
+                    self.ledger.stale.remove(&(vip.clone(), from.node));
                 }
                 let Some(Slot::Held { node, active, .. }) = self.ledger.slots.get_mut(&vip) else { return };
                 if *node != from.node {

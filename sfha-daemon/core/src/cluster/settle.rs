@@ -131,7 +131,8 @@ impl Cluster {
         self.ledger.slots.iter().filter(move |_| may).filter_map(move |(name, slot)| {
             let Slot::Lost { node } = slot else { return None };
             let mine = self.ledger.target(name, &candidates) == Some(self.settings.me);
-            let wanted = self.state.vips.contains_key(name) && !self.taking.contains(name);
+            // Of a VIP that was removed, the slot is taken too: to be forgotten.
+            let wanted = !self.taking.contains(name) && !self.ledger.is_stale(name);
             (mine && wanted).then(|| (name, self.takeover_at(*node)))
         })
     }
