@@ -363,8 +363,11 @@ impl Device {
     fn failed(&self, operation: &'static str) -> impl Fn(io::Error) -> WireguardError + use<> {
         let interface = self.interface.clone();
         move |source| match source.raw_os_error() {
-            Some(libc::ENODEV) => WireguardError::Gone { interface: interface.clone() },
-            // What wireguard-control says when it wants to start a program.
+            // The kernel about an interface; a socket that is not there, or that nobody serves any more.
+            Some(libc::ENODEV | libc::ENOENT | libc::ECONNREFUSED | libc::ECONNRESET | libc::EPIPE) => {
+                WireguardError::Gone { interface: interface.clone() }
+            }
+            // wireguard-control, when it wanted to start a program.
             None if source.kind() == io::ErrorKind::NotFound => {
                 WireguardError::Gone { interface: interface.clone() }
             }

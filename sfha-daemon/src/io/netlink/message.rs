@@ -161,7 +161,10 @@ pub(super) fn address_message(index: u32, address: IpNet, lease_secs: Option<u32
         message.attributes.push(AddressAttribute::Flags(flags));
         let mut lifetime = CacheInfo::default();
         lifetime.ifa_valid = lease;
-        lifetime.ifa_preferred = lease;
+        // A VIP is a destination. A preferred IPv6 address is also chosen as source, even before the node's own
+        // (RFC 6724 §5, rule 8: longest matching prefix), and connections would break when the VIP moves. A
+        // deprecated one answers and is chosen by nobody (rule 3). IPv4 takes the address of the route's subnet.
+        lifetime.ifa_preferred = if address.addr().is_ipv6() { 0 } else { lease };
         message.attributes.push(AddressAttribute::CacheInfo(lifetime));
         message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(TAG)));
     }
@@ -210,9 +213,11 @@ fn ip(address: &RouteAddress) -> Option<IpAddr> {
     }
 }
 
-/// netdevice(7), `SIOCGIFNAME`: cheaper than a message, and it cannot be lost.
+/// netdevice(7), `SIOCGIFNAME`: cheaper than a message, and it cannot be lost. For an interface that does not exist,
+/// nix 0.31 returns an empty name instead of the error.
 pub(super) fn interface_name(index: u32) -> Option<String> {
-    nix::net::if_::if_indextoname(index).ok().map(|name| name.to_string_lossy().into_owned())
+    let name = nix::net::if_::if_indextoname(index).ok()?;
+    Some(name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 use wireguard_control as wg;
+use zeroize::Zeroize as _;
 
 use super::changes::{AllowedIps, Changes, PeerChange};
 use super::{DeviceStatus, PeerStatus, PrivateKey, PublicKey};
@@ -48,38 +49,39 @@ fn peer(change: &PeerChange) -> wg::PeerConfigBuilder {
     peer
 }
 
-/// A peer with many networks comes from the kernel in several parts.
 pub(super) fn status(mut device: wg::Device) -> DeviceStatus {
-    use zeroize::Zeroize as _;
     if let Some(key) = &mut device.private_key {
         key.0.zeroize();
     }
-    let mut peers: BTreeMap<PublicKey, PeerStatus> = BTreeMap::new();
-    for peer in device.peers {
-        let networks = peer
-            .config
-            .allowed_ips
-            .iter()
-            .filter_map(|network| IpNet::new(network.address, network.cidr).ok());
-        let public_key = PublicKey(peer.config.public_key.0);
-        let status = peers.entry(public_key).or_insert_with(|| PeerStatus {
-            public_key,
-            endpoint: peer.config.endpoint,
-            allowed_ips: Vec::new(),
-            latest_handshake: peer.stats.last_handshake_time,
-            rx_bytes: peer.stats.rx_bytes,
-            tx_bytes: peer.stats.tx_bytes,
-            keepalive: peer.config.persistent_keepalive_interval.filter(|seconds| *seconds > 0),
-        });
-        status.allowed_ips.extend(networks);
-    }
-    let mut peers: Vec<_> = peers.into_values().collect();
-    peers.iter_mut().for_each(|peer| peer.allowed_ips.sort());
     DeviceStatus {
         public_key: device.public_key.map(|key| PublicKey(key.0)).filter(|key| key.0 != [0; 32]),
         port: device.listen_port.filter(|port| *port != 0),
-        peers,
+        peers: merge(device.peers),
     }
+}
+
+/// A peer with many networks comes from the kernel in several parts.
+fn merge(parts: Vec<wg::PeerInfo>) -> Vec<PeerStatus> {
+    let mut peers: BTreeMap<PublicKey, PeerStatus> = BTreeMap::new();
+    for part in parts {
+        let public_key = PublicKey(part.config.public_key.0);
+        let status = peers.entry(public_key).or_insert_with(|| PeerStatus {
+            public_key,
+            endpoint: part.config.endpoint,
+            allowed_ips: Vec::new(),
+            latest_handshake: part.stats.last_handshake_time,
+            rx_bytes: part.stats.rx_bytes,
+            tx_bytes: part.stats.tx_bytes,
+            keepalive: part.config.persistent_keepalive_interval.filter(|seconds| *seconds > 0),
+        });
+        let networks = part.config.allowed_ips.iter();
+        status
+            .allowed_ips
+            .extend(networks.filter_map(|network| IpNet::new(network.address, network.cidr).ok()));
+    }
+    let mut peers: Vec<_> = peers.into_values().collect();
+    peers.iter_mut().for_each(|peer| peer.allowed_ips.sort());
+    peers
 }
 
 #[cfg(test)]
