@@ -31,9 +31,6 @@ mod traffic;
 /// Draws everything.
 pub fn draw(app: &App, frame: &mut Frame<'_>) {
     let area = frame.area();
-    if area.width < 20 || area.height < 4 {
-        return;
-    }
     let top = chrome::header(app, area.width);
     let height = u16::try_from(top.len()).unwrap_or(3);
     let [header, body, footer] =
