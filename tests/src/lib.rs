@@ -1,5 +1,6 @@
 //! The lab, the scenarios and the simulation of sfha.
 
+pub mod bench;
 pub mod cluster;
 pub mod demo;
 pub mod lab;
