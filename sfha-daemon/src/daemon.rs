@@ -100,7 +100,7 @@ impl Daemon {
                 Ok(Life::Unconfigured)
             }
             Some(node) => {
-                let runtime = Runtime::start(node, self.systemd.clone(), recorder.take()).await?;
+                let runtime = Runtime::start(node, self.systemd.clone(), recorder.take(), None).await?;
                 Ok(Life::Running(Arc::new(runtime)))
             }
         }

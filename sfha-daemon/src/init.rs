@@ -140,12 +140,11 @@ impl Plan {
         if self.mesh.is_some() {
             undo.will_make_interface();
         }
-        progress.step(Step::Corosync);
         undo.will_start_corosync();
         stop_stale_corosync(systemd).await?;
         let mesh = self.mesh.map(|file| (file, key));
         let node = Node { paths: paths.clone(), me: 1, config, mesh, secret, state };
-        let runtime = Runtime::start(node, systemd.clone(), None).await?;
+        let runtime = Runtime::start(node, systemd.clone(), None, Some(progress)).await?;
 
         progress.step(Step::Membership);
         let outcome = finish(&runtime).await;

@@ -173,7 +173,6 @@ impl Attempt {
         undo.will_write(&Undo::node_files(paths))?;
         let node = write_files(paths, &self.name, file, key, &admission)?;
 
-        progress.step(Step::Corosync);
         undo.will_start_corosync();
         stop_stale_corosync(systemd).await?;
         let id = node.me;
@@ -185,7 +184,7 @@ impl Attempt {
             ip: self.token.claims.mesh.assigned_ip.to_string(),
             elapsed_ms: 0,
         };
-        let runtime = Runtime::start(node, systemd.clone(), None).await?;
+        let runtime = Runtime::start(node, systemd.clone(), None, Some(progress)).await?;
 
         progress.step(Step::Membership);
         if let Err(failure) = runtime.wait_operational(self.deadline).await {

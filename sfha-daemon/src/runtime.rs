@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sfha_core::{Cluster, ClusterState, Command, Settings};
+use sfha_proto::message::Step;
 use sfha_proto::status::{ClusterStatus, Detection, MeshSummary, Phase};
 use sfha_proto::{ErrorCode, Failure, mesh::PeerState};
 use tokio::sync::mpsc;
@@ -20,6 +21,7 @@ use crate::mesh::{self, MeshHandle, MeshTask, describe, internal, unix_now};
 use crate::mesh_api::{self, Api};
 use crate::mesh_client;
 use crate::recorder::Recorder;
+use crate::setup::Progress;
 use crate::store::{self, Node};
 use crate::vips::{LEASE_CERTAIN, Vips};
 
@@ -66,6 +68,7 @@ impl Runtime {
         mut node: Node,
         systemd: Systemd,
         recorder: Option<Recorder>,
+        progress: Option<&Progress>,
     ) -> Result<Self, Failure> {
         let (netlink, events) = Netlink::open().await.map_err(|error| internal("netlink", &error))?;
         let device = match &node.mesh {
@@ -80,6 +83,9 @@ impl Runtime {
             let peers = mesh::resolve(&wanted).await;
             device.sync_peers(&peers).await.map_err(|error| mesh::failure(&error))?;
             catch_up(&mut node).await;
+        }
+        if let Some(progress) = progress {
+            progress.step(Step::Corosync);
         }
         store::persist(&node.paths, &node.state, node.me)?;
         if !running {
