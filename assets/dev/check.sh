@@ -19,6 +19,9 @@ fi
 
 say "licences and origins"
 # Not `advisories`: their database is not to be had everywhere CI runs.
+# It reads every crate's manifest, other systems' included; offline, so that a
+# registry's silence is not taken for a verdict.
+cargo fetch --quiet
 cargo deny --offline --log-level error check licenses bans sources
 
 say "lints"
