@@ -7,8 +7,11 @@
 //! The data plane outlives the daemon: [`Device::ensure`] takes over an interface that is up, and
 //! [`Device::sync_peers`] changes only what differs, so that a restart of sfhad moves no packet.
 //!
-//! To rotate a key: [`Device::set_private_key`] first, and when it has returned, [`Device::sync_peers`] with the
-//! moved networks (measured: the longest silence is then 25 to 34 ms; the other way round it can be 5 s).
+//! To rotate a key: the others know the new one beforehand, as a peer with an endpoint, *without* keepalive and
+//! without networks. Then [`Device::set_private_key`] on the node, and when that has returned (or, on another node,
+//! when [`Device::wait_for_handshake`] has seen the new key), [`Device::sync_peers`] with the moved networks. The node
+//! whose key changes begins the handshakes; a peer that begins one too, as it does with a keepalive or with packets
+//! to send, may make both wait 5 s (`REKEY_TIMEOUT` of the WireGuard paper, §6.1).
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,8 +24,8 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 use wireguard_control as wg;
 
-pub use self::changes::Changes;
 use self::changes::Endpoints;
+pub use self::changes::{AllowedIps, Changes, PeerChange};
 pub use self::key::{KeyError, PrivateKey, PublicKey};
 use self::link::Found;
 
@@ -37,6 +40,7 @@ pub const START_PATIENCE: Duration = Duration::from_secs(5);
 /// How long one request to the device may take, waiting for earlier ones included.
 pub const REQUEST_PATIENCE: Duration = Duration::from_secs(5);
 
+const HANDSHAKE_POLL: Duration = Duration::from_millis(5);
 const TAKEOVER_PATIENCE: Duration = Duration::from_secs(1);
 const START_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -310,6 +314,29 @@ impl Device {
             device.apply(wg::DeviceUpdate::new().add_peer(peer))
         })
         .await
+    }
+
+    /// Waits until there has been a handshake with a peer; `false` if there was none within `patience`.
+    ///
+    /// # Errors
+    /// [`WireguardError::Gone`], [`WireguardError::TimedOut`], [`WireguardError::Failed`].
+    pub async fn wait_for_handshake(
+        &self,
+        peer: PublicKey,
+        patience: Duration,
+    ) -> Result<bool, WireguardError> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let peers = self.status().await?.peers;
+            let met = |status: &PeerStatus| status.public_key == peer && status.latest_handshake.is_some();
+            if peers.iter().any(met) {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            sleep(HANDSHAKE_POLL).await;
+        }
     }
 
     /// What the device is and whom it heard from.
