@@ -73,37 +73,38 @@ fn messages_since_all_met(events: &[Value]) -> Vec<&Value> {
 
 /// Node 1 sends large messages without a pause; `come` lets node 3 into the group when some were heard.
 fn a_newcomer_in_the_middle_of_large_messages(lab: &mut Lab, come: impl Fn(&mut Lab)) {
-    const LEN: usize = 1 << 20;
-    const AHEAD: u64 = 3;
+    const LEN: usize = 4 << 20;
+    const AHEAD: usize = 4;
+    const TOGETHER: usize = 6;
     let large = |seed| agent::digest(&agent::payload(LEN, seed));
-    let (mut sent, mut heard) = (0, Vec::new());
-    let mut events = Vec::new();
-    let mut last = u64::MAX;
-    while heard.len() < usize::try_from(last).unwrap_or(usize::MAX) {
-        while sent < last.min(heard.len() as u64 + AHEAD) {
+    let (mut sent, mut heard, mut met_at) = (0, Vec::new(), None);
+    while met_at.is_none_or(|met| heard.len() < met + TOGETHER) {
+        while sent < heard.len() + AHEAD {
             sent += 1;
             lab.node(1).tell(&format!("multicast {LEN} {sent}"));
         }
         let (_, event) =
-            lab.node(2).wait("the next message", |e| e["event"] == "message" || e["event"] == "membership");
-        if event["event"] == "message" {
+            lab.node(1).wait("the next message", |e| e["event"] == "message" || e["event"] == "membership");
+        if event["event"] == "membership" {
+            met_at = (member_nodes(&event) == Some(vec![1, 2, 3])).then_some(heard.len());
+        } else {
             heard.push(event["payload"].clone());
             if heard.len() == 3 {
                 come(lab);
             }
-        } else if last == u64::MAX && member_nodes(&event) == Some(vec![1, 2, 3]) {
-            last = sent + AHEAD;
         }
-        events.push(event);
     }
-    let expected: Vec<_> = (1..=last).map(large).collect();
-    assert!(heard == expected, "node 2 heard everything once and in order");
-    let newcomer = heard_until(lab, 3, &large(last));
-    let sender = heard_until(lab, 1, &large(last));
-    assert_eq!(messages_since_all_met(&newcomer), messages_since_all_met(&events), "nodes 3 and 2");
-    assert_eq!(messages_since_all_met(&newcomer), messages_since_all_met(&sender), "nodes 3 and 1");
-    assert!(messages_since_all_met(&newcomer).len() > 1);
-    eprintln!("heard together: {} of {last} messages", messages_since_all_met(&newcomer).len());
+    let last = agent::digest(&agent::payload(10, 0));
+    lab.node(1).tell("multicast 10 0");
+    heard.extend(heard_until(lab, 1, &last).iter().map(|e| e["payload"].clone()));
+    let mut expected: Vec<_> = (1..).map(large).take(sent).collect();
+    expected.push(last.clone());
+    assert!(heard == expected, "node 1 hears itself, everything once and in order");
+    let together: Vec<_> = heard[met_at.unwrap()..].iter().collect();
+    for id in [2, 3] {
+        let events = heard_until(lab, id, &last);
+        assert_eq!(messages_since_all_met(&events), together, "nodes {id} and 1");
+    }
 }
 
 #[test]

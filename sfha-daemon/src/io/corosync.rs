@@ -22,8 +22,10 @@
 //! # Order
 //!
 //! `Membership`, `Ring` and `Message` come from one thread in Corosync's order, the same on all members: the guarantee
-//! of cpg_overview(3) (extended virtual synchrony), kept for messages larger than Corosync takes at once as well
-//! (`corosync/fragment.rs`). `Quorum` and `Votes` come from other threads: their order relative to the group's
+//! of cpg_overview(3) (extended virtual synchrony), kept where Corosync alone would not keep it: for large messages, and
+//! for messages under way when the ring changes (`corosync/fragment.rs`). After a loss of the ring, members that were
+//! apart may have delivered different messages, as always with partitions; from the `Membership` that brings them
+//! together on, they deliver the same ones. `Quorum` and `Votes` come from other threads: their order relative to the group's
 //! events is not defined.
 
 use std::sync::Arc;
@@ -34,6 +36,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 mod admin;
+mod ffi;
 mod fragment;
 mod group;
 mod once;

@@ -1,16 +1,24 @@
-//! Messages of any size over a transport that takes 1 MiB at once, without losing what the transport guarantees.
+//! Messages of any size over CPG, delivered in the membership that they were sent in.
 //!
-//! CPG promises that all members of a configuration deliver the same messages before the next configuration. A message
-//! in several frames would break that for a member that joins between two of them: the others complete the message
-//! after the join, the newcomer never. So everybody drops every unfinished message when somebody joins, and the sender,
-//! who sees by its own dropped half that this happened, starts again. For its messages to stay in order, it sends
-//! nothing else until a message of several frames has come back.
+//! CPG promises that all members deliver the same messages between two changes of the membership (extended virtual
+//! synchrony). What it does not do, and is done here:
 //!
-//! A frame: `"SF"`, version 1, 0, id (u64), offset (u32), total length (u32), all little endian, then data.
+//! - *It takes 1 MiB at once.* A message goes in frames. A process that joins between two of them would never complete
+//!   the message which the others complete after it came. So everybody drops every unfinished message when somebody
+//!   joins, and the sender, who sees by its own dropped half that this happened, starts again. For its messages to stay
+//!   in order, it sends nothing else until a message of several frames has come back.
+//! - *It keeps its promise by packets, not by messages.* The packets of a frame can lie on both sides of a change of the
+//!   ring: during the synchronisation Corosync holds back what was not sent before it (`waiting_trans_ack` in its
+//!   exec/totemsrp.c). Then the old members complete the frame after the change, and nodes that came with the change
+//!   throw its second half away. Seen with 3.1.7. So a frame names the ring it was sent in, everybody drops a frame of
+//!   another ring than the present one, and the sender sends again what had not come back when the ring changed.
+//!
+//! A frame: `"SF"`, version 1, 0, ring (node u32, sequence u64), id (u64), offset (u32), total length (u32), all little
+//! endian, then data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use super::Member;
+use super::{Member, RingId};
 
 /// Largest payload, in bytes.
 pub const MAX_PAYLOAD: usize = 4 << 20;
@@ -23,71 +31,78 @@ pub(super) const FRAME_PAYLOAD: usize = 32 << 10;
 const WINDOW: usize = 8;
 
 const MAGIC: [u8; 4] = [b'S', b'F', 1, 0];
-const HEADER_LEN: usize = 20;
+const HEADER_LEN: usize = 32;
 
 /// A frame that no sfha of this version sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a frame of this version")]
 pub(super) struct BadFrame;
 
-/// The sending side: at most one message at a time is in here half-sent.
+/// The sending side.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
-    current: Option<Current>,
-    last_id: u64,
-    /// Messages of one frame each that were sent and have not come back.
-    in_flight: usize,
-    /// Frames that were sent and have not come back.
+    /// Messages that have not come back, in order. Only the last one can have several frames.
+    pending: VecDeque<Pending>,
+    /// How many of them are sent.
+    sent: usize,
+    /// How much of the next one is sent, in bytes.
+    offset: usize,
+    /// Frames that are sent and have not come back.
     on_the_way: usize,
+    last_id: u64,
 }
 
 #[derive(Debug)]
-struct Current {
+struct Pending {
     id: u64,
     payload: Vec<u8>,
-    sent: usize,
-    /// Whether everything was sent: an empty payload is one frame all the same.
-    complete: bool,
 }
 
 impl Outgoing {
     /// Whether the next message can be loaded.
     pub(super) fn is_free(&self) -> bool {
-        self.current.is_none()
+        self.sent == self.pending.len()
+            && self.pending.back().is_none_or(|last| last.payload.len() <= FRAME_PAYLOAD)
     }
 
     pub(super) fn load(&mut self, payload: Vec<u8>) {
+        let id = self.next_id();
+        self.pending.push_back(Pending { id, payload });
+    }
+
+    fn next_id(&mut self) -> u64 {
         self.last_id += 1;
-        self.current = Some(Current { id: self.last_id, payload, sent: 0, complete: false });
+        self.last_id
     }
 
     /// The frame to send now, if any.
-    pub(super) fn frame(&self) -> Option<Vec<u8>> {
+    pub(super) fn frame(&self, ring: RingId) -> Option<Vec<u8>> {
         if self.on_the_way >= WINDOW {
             return None;
         }
-        let current = self.current.as_ref().filter(|c| !c.complete)?;
-        let data = current.payload.get(current.sent..)?;
+        let message = self.pending.get(self.sent)?;
+        let data = message.payload.get(self.offset..)?;
         let data = data.get(..FRAME_PAYLOAD).unwrap_or(data);
         let mut frame = Vec::with_capacity(HEADER_LEN + data.len());
         frame.extend_from_slice(&MAGIC);
-        frame.extend_from_slice(&current.id.to_le_bytes());
+        frame.extend_from_slice(&ring.node.to_le_bytes());
+        frame.extend_from_slice(&ring.seq.to_le_bytes());
+        frame.extend_from_slice(&message.id.to_le_bytes());
         // Both fit: a payload is at most MAX_PAYLOAD long.
-        frame.extend_from_slice(&u32::try_from(current.sent).ok()?.to_le_bytes());
-        frame.extend_from_slice(&u32::try_from(current.payload.len()).ok()?.to_le_bytes());
+        frame.extend_from_slice(&u32::try_from(self.offset).ok()?.to_le_bytes());
+        frame.extend_from_slice(&u32::try_from(message.payload.len()).ok()?.to_le_bytes());
         frame.extend_from_slice(data);
         Some(frame)
     }
 
     /// The frame was taken by Corosync.
     pub(super) fn sent(&mut self) {
-        let Some(current) = &mut self.current else { return };
+        let Some(message) = self.pending.get(self.sent) else { return };
         self.on_the_way += 1;
-        current.sent = (current.sent + FRAME_PAYLOAD).min(current.payload.len());
-        current.complete = current.sent == current.payload.len();
-        if current.complete && current.payload.len() <= FRAME_PAYLOAD {
-            self.current = None;
-            self.in_flight += 1;
+        self.offset += FRAME_PAYLOAD;
+        if self.offset >= message.payload.len() {
+            self.offset = 0;
+            self.sent += 1;
         }
     }
 
@@ -98,29 +113,36 @@ impl Outgoing {
 
     /// A message of one's own has come back, whole.
     pub(super) fn delivered(&mut self, id: u64) {
-        if self.current.as_ref().is_some_and(|c| c.id == id) {
-            self.current = None;
-        } else {
-            self.in_flight = self.in_flight.saturating_sub(1);
+        if self.pending.front().is_some_and(|first| first.id == id) {
+            self.pending.pop_front();
+            self.sent = self.sent.saturating_sub(1);
         }
     }
 
-    /// The message that was under way was dropped by everybody.
+    /// Everybody dropped the message of several frames that was under way.
     pub(super) fn restart(&mut self) {
-        if let Some(current) = &mut self.current {
-            self.last_id += 1;
-            *current = Current {
-                id: self.last_id,
-                payload: std::mem::take(&mut current.payload),
-                sent: 0,
-                complete: false,
-            };
+        let id = self.next_id();
+        if let Some(last) = self.pending.back_mut() {
+            last.id = id;
+            self.sent = self.sent.min(self.pending.len() - 1);
+            self.offset = 0;
         }
+    }
+
+    /// The ring changed: everybody drops what is on the way.
+    pub(super) fn new_ring(&mut self) {
+        for message in &mut self.pending {
+            self.last_id += 1;
+            message.id = self.last_id;
+        }
+        self.sent = 0;
+        self.offset = 0;
+        self.on_the_way = 0;
     }
 
     /// Messages that were loaded and have not come back.
     pub(super) fn undelivered(&self) -> usize {
-        self.in_flight + usize::from(self.current.is_some())
+        self.pending.len()
     }
 }
 
@@ -145,9 +167,17 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Takes a frame; gives the message that it completes.
-    pub(super) fn frame(&mut self, from: Member, frame: &[u8]) -> Result<Option<Complete>, BadFrame> {
-        let (id, offset, total, data) = split(frame).ok_or(BadFrame)?;
+    /// Takes a frame that was delivered in `ring`; gives the message that it completes.
+    pub(super) fn frame(
+        &mut self,
+        from: Member,
+        ring: RingId,
+        frame: &[u8],
+    ) -> Result<Option<Complete>, BadFrame> {
+        let Frame { sent_in, id, offset, total, data } = split(frame).ok_or(BadFrame)?;
+        if sent_in != ring {
+            return Ok(None);
+        }
         if offset == 0 {
             self.partial.insert(from, Partial { id, total, data: Vec::with_capacity(total) });
         }
@@ -180,9 +210,19 @@ impl Incoming {
     }
 }
 
-/// Id, offset, total length and data of a well-formed frame.
-fn split(frame: &[u8]) -> Option<(u64, usize, usize, &[u8])> {
+struct Frame<'a> {
+    sent_in: RingId,
+    id: u64,
+    offset: usize,
+    total: usize,
+    data: &'a [u8],
+}
+
+/// A well-formed frame, taken apart.
+fn split(frame: &[u8]) -> Option<Frame<'_>> {
     let rest = frame.strip_prefix(&MAGIC)?;
+    let (node, rest) = rest.split_first_chunk::<4>()?;
+    let (seq, rest) = rest.split_first_chunk::<8>()?;
     let (id, rest) = rest.split_first_chunk::<8>()?;
     let (offset, rest) = rest.split_first_chunk::<4>()?;
     let (total, data) = rest.split_first_chunk::<4>()?;
@@ -190,7 +230,8 @@ fn split(frame: &[u8]) -> Option<(u64, usize, usize, &[u8])> {
     let total = usize::try_from(u32::from_le_bytes(*total)).ok()?;
     let fits = total <= MAX_PAYLOAD && offset.checked_add(data.len())? <= total;
     let moves_on = !data.is_empty() || total == 0;
-    (fits && moves_on).then_some((u64::from_le_bytes(*id), offset, total, data))
+    let sent_in = RingId { node: u32::from_le_bytes(*node), seq: u64::from_le_bytes(*seq) };
+    (fits && moves_on).then_some(Frame { sent_in, id: u64::from_le_bytes(*id), offset, total, data })
 }
 
 #[cfg(test)]

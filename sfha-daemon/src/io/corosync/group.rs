@@ -1,16 +1,15 @@
 //! The thread of the group: everything that is asked of CPG is asked here, so nothing needs a lock.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use rust_corosync::cpg::{self, Address, Guarantee, Model1Data, Model1Flags, ModelData, Reason};
-use rust_corosync::{CsError, DispatchFlags};
+use rust_corosync::CsError;
 
+use super::ffi::{Callback, Cpg};
 use super::fragment::{Incoming, Outgoing};
 use super::outbox::Outbox;
 use super::session::{Emit, Lost};
 use super::wait::{IpcFd, Wake};
-use super::{CorosyncError, CorosyncEvent, LeaveReason, Member, NodeId, RingId};
+use super::{CorosyncError, CorosyncEvent, Member, RingId};
 
 /// Pause before Corosync is offered a frame again that it had no room for.
 const RETRY_SEND: Duration = Duration::from_millis(2);
@@ -27,47 +26,18 @@ const LEAVE_DEADLINE: Duration = Duration::from_secs(2);
 /// Callbacks in one go before frames of our own are sent in between.
 const DISPATCH_BATCH: usize = 64;
 
-/// What a callback was called with.
-enum Callback {
-    Deliver { from: Member, frame: Vec<u8> },
-    Members { members: Vec<Address>, left: Vec<Address>, joined: Vec<Address> },
-    Ring { ring: RingId, members: Vec<NodeId> },
-}
-
-thread_local! {
-    /// Callbacks run on the thread that dispatches, under a lock of rust-corosync's: they put their arguments here and
-    /// nothing else. (The callback's context is of no use in rust-corosync 3.2.0: it passes libcpg the address of a
-    /// variable that is gone by then.)
-    static CALLBACKS: RefCell<Vec<Callback>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A panic in a callback would end the process (it cannot unwind through C), so this cannot panic.
-fn push(callback: Callback) {
-    let _ = CALLBACKS.try_with(|list| list.try_borrow_mut().map(|mut list| list.push(callback)));
-}
-
-fn on_deliver(_: &cpg::Handle, _: String, node: rust_corosync::NodeId, pid: u32, frame: &[u8], _: usize) {
-    push(Callback::Deliver { from: Member { node: node.into(), pid }, frame: frame.to_vec() });
-}
-
-fn on_members(_: &cpg::Handle, _: &str, members: Vec<Address>, left: Vec<Address>, joined: Vec<Address>) {
-    push(Callback::Members { members, left, joined });
-}
-
-fn on_ring(_: &cpg::Handle, ring: cpg::RingId, members: Vec<rust_corosync::NodeId>) {
-    let ring = RingId { node: ring.nodeid.into(), seq: ring.seq };
-    push(Callback::Ring { ring, members: members.into_iter().map(Into::into).collect() });
-}
-
 /// A joined group.
 pub(super) struct Group {
-    handle: cpg::Handle,
+    cpg: Cpg,
     fd: IpcFd,
     name: String,
     pub(super) local: Member,
+    /// The ring as of the last callback. Known from joining on.
+    ring: Option<RingId>,
+    joined: bool,
+    left: bool,
     incoming: Incoming,
     outgoing: Outgoing,
-    left: bool,
 }
 
 /// What became of trying to send.
@@ -81,27 +51,30 @@ enum Pump {
 impl Group {
     /// Connects and joins.
     pub(super) fn join(name: &str) -> Result<Self, CorosyncError> {
-        let model = ModelData::ModelV1(Model1Data {
-            flags: Model1Flags::None,
-            deliver_fn: Some(on_deliver),
-            confchg_fn: Some(on_members),
-            totem_confchg_fn: Some(on_ring),
-        });
-        let handle = cpg::initialize(&model, 0).map_err(CorosyncError::refused("open cpg"))?;
-        let fd = IpcFd(cpg::fd_get(&handle).map_err(CorosyncError::refused("open cpg"))?);
-        let node = cpg::local_get(&handle).map_err(CorosyncError::refused("ask cpg for the node id"))?;
+        let cpg = Cpg::open().map_err(CorosyncError::refused("open cpg"))?;
+        let fd = cpg.fd().map_err(CorosyncError::refused("open cpg"))?;
+        let node = cpg.local_node().map_err(CorosyncError::refused("ask cpg for the node id"))?;
         let deadline = Instant::now() + JOIN_DEADLINE;
         loop {
-            match cpg::join(&handle, name) {
+            match cpg.join(name) {
                 Ok(()) => break,
                 Err(CsError::CsErrTryAgain) if Instant::now() < deadline => std::thread::sleep(RETRY_JOIN),
                 Err(source) => return Err(CorosyncError::Refused { action: "join the group", source }),
             }
         }
         // The same call by which libcpg names this process to the others.
-        let local = Member { node: node.into(), pid: std::process::id() };
-        let (incoming, outgoing) = (Incoming::default(), Outgoing::default());
-        Ok(Self { handle, fd, name: name.to_owned(), local, incoming, outgoing, left: false })
+        let local = Member { node, pid: std::process::id() };
+        Ok(Self {
+            cpg,
+            fd,
+            name: name.to_owned(),
+            local,
+            ring: None,
+            joined: false,
+            left: false,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::default(),
+        })
     }
 
     /// Messages that were taken from the outbox and have not come back.
@@ -133,12 +106,12 @@ impl Group {
     /// Takes up to a batch of callbacks; tells whether there may be more.
     fn dispatch(&mut self, emit: Emit<'_>) -> Result<bool, Lost> {
         for _ in 0..DISPATCH_BATCH {
-            match cpg::dispatch(&self.handle, DispatchFlags::OneNonblocking) {
-                Ok(()) => {}
+            let callbacks = match self.cpg.dispatch() {
+                Ok(callbacks) => callbacks,
                 Err(CsError::CsErrTryAgain) => return Ok(false),
                 Err(error) => return Err(Lost::library("cpg", error)),
-            }
-            for callback in CALLBACKS.take() {
+            };
+            for callback in callbacks {
                 if let Some(event) = self.translate(callback) {
                     emit(event);
                 }
@@ -153,7 +126,7 @@ impl Group {
                 if from == self.local {
                     self.outgoing.came_back();
                 }
-                let complete = match self.incoming.frame(from, &frame) {
+                let complete = match self.incoming.frame(from, self.ring?, &frame) {
                     Ok(complete) => complete?,
                     Err(error) => {
                         tracing::warn!(node = from.node, pid = from.pid, %error, "group message dropped");
@@ -165,38 +138,42 @@ impl Group {
                 }
                 Some(CorosyncEvent::Message { from, payload: complete.payload })
             }
-            Callback::Members { members, left, joined } => {
-                let mut members: Vec<_> = members.iter().map(member).collect();
+            Callback::Members { mut members, left, joined } => {
                 members.sort_unstable();
-                let changed =
-                    |list: Vec<Address>| list.iter().map(|a| (member(a), reason(a.reason))).collect();
-                let (left, joined): (Vec<(Member, _)>, Vec<_>) = (changed(left), changed(joined));
                 for (member, _) in &left {
                     self.incoming.forget(*member);
-                    self.left |= *member == self.local;
                 }
                 if !joined.is_empty() && self.incoming.forget_all(self.local) {
                     self.outgoing.restart();
                 }
+                self.joined |= members.contains(&self.local);
+                self.left |= left.iter().any(|(member, _)| *member == self.local);
                 Some(CorosyncEvent::Membership { members, left, joined })
             }
             Callback::Ring { ring, mut members } => {
+                let known = self.ring.replace(ring);
+                if known.is_some_and(|known| known != ring) {
+                    self.incoming.forget_all(self.local);
+                    self.outgoing.new_ring();
+                }
                 members.sort_unstable();
-                Some(CorosyncEvent::Ring { ring, members })
+                // The first one is the ring that exists at joining.
+                let news = self.joined && known.is_some_and(|known| known != ring);
+                news.then_some(CorosyncEvent::Ring { ring, members })
             }
         }
     }
 
     fn pump(&mut self, outbox: &Outbox) -> Result<Pump, Lost> {
         loop {
-            if self.outgoing.is_free() {
-                match outbox.pop() {
-                    Some(payload) => self.outgoing.load(payload),
-                    None => return Ok(Pump::Dry),
-                }
+            if self.outgoing.is_free()
+                && let Some(payload) = outbox.pop()
+            {
+                self.outgoing.load(payload);
             }
-            let Some(frame) = self.outgoing.frame() else { return Ok(Pump::Dry) };
-            match cpg::mcast_joined(&self.handle, Guarantee::TypeAgreed, &frame) {
+            let frame = self.ring.and_then(|ring| self.outgoing.frame(ring));
+            let Some(frame) = frame else { return Ok(Pump::Dry) };
+            match self.cpg.multicast(&frame) {
                 Ok(()) => self.outgoing.sent(),
                 Err(CsError::CsErrTryAgain) => return Ok(Pump::Blocked),
                 Err(error) => return Err(Lost::library("cpg", error)),
@@ -230,7 +207,7 @@ impl Group {
         let mut asked = false;
         while !self.left {
             if !asked {
-                match cpg::leave(&self.handle, &self.name) {
+                match self.cpg.leave(&self.name) {
                     Ok(()) => asked = true,
                     Err(CsError::CsErrTryAgain) => {}
                     Err(error) => return Err(Lost::library("cpg", error)),
@@ -252,20 +229,5 @@ impl Group {
             self.fd.wait(&[], Some(RETRY_SEND)).map_err(Lost::poll)?;
         }
         Ok(pump)
-    }
-}
-
-fn member(address: &Address) -> Member {
-    Member { node: address.nodeid.into(), pid: address.pid }
-}
-
-fn reason(reason: Reason) -> LeaveReason {
-    match reason {
-        Reason::Join => LeaveReason::ProcUp,
-        Reason::Leave => LeaveReason::Leave,
-        Reason::NodeDown => LeaveReason::NodeDown,
-        Reason::NodeUp => LeaveReason::NodeUp,
-        Reason::ProcDown => LeaveReason::ProcDown,
-        Reason::Undefined => LeaveReason::Undefined,
     }
 }

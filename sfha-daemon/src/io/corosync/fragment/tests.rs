@@ -6,6 +6,7 @@ use super::*;
 
 const A: Member = Member { node: 1, pid: 10 };
 const B: Member = Member { node: 2, pid: 20 };
+const RING: RingId = RingId { node: 1, seq: 4 };
 
 fn payload(len: usize) -> Vec<u8> {
     (0..=250).cycle().take(len).collect()
@@ -14,7 +15,7 @@ fn payload(len: usize) -> Vec<u8> {
 /// All frames of what is loaded; each comes back at once.
 fn send_all(outgoing: &mut Outgoing) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
-    while let Some(frame) = outgoing.frame() {
+    while let Some(frame) = outgoing.frame(RING) {
         outgoing.sent();
         outgoing.came_back();
         frames.push(frame);
@@ -29,7 +30,7 @@ fn every_size_comes_out_as_it_went_in() {
         outgoing.load(payload(len));
         let frames = send_all(&mut outgoing);
         assert_eq!(frames.len(), len.div_ceil(FRAME_PAYLOAD).max(1), "{len}");
-        let complete: Vec<_> = frames.iter().filter_map(|f| incoming.frame(A, f).unwrap()).collect();
+        let complete: Vec<_> = frames.iter().filter_map(|f| incoming.frame(A, RING, f).unwrap()).collect();
         assert_eq!(complete.len(), 1, "{len}");
         assert!(complete[0].payload == payload(len), "{len}");
         assert_eq!(outgoing.undelivered(), 1);
@@ -45,10 +46,10 @@ fn messages_of_two_members_do_not_mix() {
     a.load(payload(2 * FRAME_PAYLOAD));
     b.load(vec![7; 2 * FRAME_PAYLOAD]);
     let (a, b) = (send_all(&mut a), send_all(&mut b));
-    assert!(incoming.frame(A, &a[0]) == Ok(None));
-    assert!(incoming.frame(B, &b[0]) == Ok(None));
-    assert!(incoming.frame(A, &a[1]).unwrap().unwrap().payload == payload(2 * FRAME_PAYLOAD));
-    assert!(incoming.frame(B, &b[1]).unwrap().unwrap().payload == vec![7; 2 * FRAME_PAYLOAD]);
+    assert!(incoming.frame(A, RING, &a[0]) == Ok(None));
+    assert!(incoming.frame(B, RING, &b[0]) == Ok(None));
+    assert!(incoming.frame(A, RING, &a[1]).unwrap().unwrap().payload == payload(2 * FRAME_PAYLOAD));
+    assert!(incoming.frame(B, RING, &b[1]).unwrap().unwrap().payload == vec![7; 2 * FRAME_PAYLOAD]);
 }
 
 #[test]
@@ -66,12 +67,12 @@ fn no_more_than_a_window_of_frames_is_on_the_way() {
     let mut outgoing = Outgoing::default();
     outgoing.load(payload(MAX_PAYLOAD));
     for _ in 0..WINDOW {
-        assert!(outgoing.frame().is_some());
+        assert!(outgoing.frame(RING).is_some());
         outgoing.sent();
     }
-    assert!(outgoing.frame().is_none());
+    assert!(outgoing.frame(RING).is_none());
     outgoing.came_back();
-    assert!(outgoing.frame().is_some());
+    assert!(outgoing.frame(RING).is_some());
 }
 
 #[test]
@@ -79,10 +80,38 @@ fn the_half_of_a_member_that_left_is_forgotten() {
     let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
     outgoing.load(payload(2 * FRAME_PAYLOAD));
     let frames = send_all(&mut outgoing);
-    assert!(incoming.frame(A, &frames[0]) == Ok(None));
+    assert!(incoming.frame(A, RING, &frames[0]) == Ok(None));
     incoming.forget(A);
-    assert!(incoming.frame(A, &frames[1]) == Ok(None));
+    assert!(incoming.frame(A, RING, &frames[1]) == Ok(None));
     assert!(!incoming.forget_all(A));
+}
+
+#[test]
+fn a_frame_of_another_ring_is_dropped_and_everything_that_has_not_come_back_is_sent_again() {
+    let (mut outgoing, mut incoming) = (Outgoing::default(), Incoming::default());
+    let mut frames = Vec::new();
+    for len in [1, 2, 3, 2 * FRAME_PAYLOAD] {
+        assert!(outgoing.is_free());
+        outgoing.load(payload(len));
+        frames.append(&mut send_all(&mut outgoing));
+    }
+    let first = incoming.frame(A, RING, &frames[0]).unwrap().unwrap();
+    outgoing.delivered(first.id);
+    let next = RingId { seq: RING.seq + 4, ..RING };
+    for frame in &frames[1..] {
+        assert!(incoming.frame(A, next, frame) == Ok(None));
+    }
+    outgoing.new_ring();
+    let mut again = Vec::new();
+    while let Some(frame) = outgoing.frame(next) {
+        outgoing.sent();
+        if let Some(complete) = incoming.frame(A, next, &frame).unwrap() {
+            outgoing.delivered(complete.id);
+            again.push(complete.payload.len());
+        }
+    }
+    assert_eq!(again, [2, 3, 2 * FRAME_PAYLOAD]);
+    assert_eq!(outgoing.undelivered(), 0);
 }
 
 #[test]
@@ -96,18 +125,18 @@ fn what_is_not_a_frame_is_refused() {
         frame
     };
     let mut incoming = Incoming::default();
-    let too_long = changed(19, 1);
-    let beyond_the_end = changed(14, 1);
+    let too_long = changed(31, 1);
+    let beyond_the_end = changed(26, 1);
     for bad in
         [vec![], good[0][..HEADER_LEN].to_vec(), changed(0, b'X'), changed(2, 2), too_long, beyond_the_end]
     {
-        assert!(incoming.frame(A, &bad) == Err(BadFrame));
+        assert!(incoming.frame(A, RING, &bad) == Err(BadFrame));
     }
-    let (another_total, a_gap) = (changed(18, 2), good[2].clone());
+    let (another_total, a_gap) = (changed(30, 2), good[2].clone());
     for bad in [another_total, a_gap] {
-        assert!(incoming.frame(A, &good[0]) == Ok(None));
-        assert!(incoming.frame(A, &bad) == Err(BadFrame));
-        assert!(incoming.frame(A, &good[1]) == Ok(None), "the beginning is forgotten");
+        assert!(incoming.frame(A, RING, &good[0]) == Ok(None));
+        assert!(incoming.frame(A, RING, &bad) == Err(BadFrame));
+        assert!(incoming.frame(A, RING, &good[1]) == Ok(None), "the beginning is forgotten");
     }
 }
 
@@ -119,13 +148,13 @@ enum Step {
     Send(usize, usize),
     /// The next so many entries of the order are delivered to everybody.
     Deliver(usize),
-    /// A newcomer's joining gets its place in the order.
-    Join,
+    /// A newcomer's joining gets its place in the order, in the ring that there is or with a new one.
+    Join { new_ring: bool },
 }
 
 enum Entry {
     Frame(usize, Vec<u8>),
-    Join,
+    Join { new_ring: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -134,34 +163,52 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0usize..2, len).prop_map(|(who, len)| Step::Multicast(who, len)),
         5 => (0usize..2, 1usize..4).prop_map(|(who, n)| Step::Send(who, n)),
         5 => (1usize..5).prop_map(Step::Deliver),
-        1 => Just(Step::Join),
+        1 => any::<bool>().prop_map(|new_ring| Step::Join { new_ring }),
     ]
 }
 
 /// Two members that send, an order, and newcomers that only receive.
-#[derive(Default)]
 struct World {
     senders: [Outgoing; 2],
     queued: [VecDeque<Vec<u8>>; 2],
     order: VecDeque<Entry>,
-    /// The first two are the senders.
-    receivers: Vec<Incoming>,
-    got: Vec<Vec<(usize, Vec<u8>)>>,
+    ring: RingId,
+    receivers: Vec<Receiver>,
+}
+
+/// The first two are the senders.
+struct Receiver {
+    incoming: Incoming,
+    got: Vec<(usize, Vec<u8>)>,
     /// How much the first one had when this one joined.
-    joined_at: Vec<usize>,
+    joined_at: usize,
+    /// A frame of an older ring is cut in half for this one.
+    joined_in: RingId,
 }
 
 impl World {
-    fn join(&mut self) {
+    fn new() -> Self {
+        let (senders, queued) = Default::default();
+        let mut world = Self { senders, queued, order: VecDeque::new(), ring: RING, receivers: Vec::new() };
+        world.join(false);
+        world.join(false);
+        world
+    }
+
+    fn join(&mut self, new_ring: bool) {
+        self.ring.seq += u64::from(new_ring);
         for (who, receiver) in self.receivers.iter_mut().enumerate() {
             let local = [A, B].get(who).copied().unwrap_or(Member { node: 9, pid: 9 });
-            if receiver.forget_all(local) {
+            if receiver.incoming.forget_all(local) {
                 self.senders[who].restart();
             }
         }
-        self.joined_at.push(self.got.first().map_or(0, Vec::len));
-        self.receivers.push(Incoming::default());
-        self.got.push(Vec::new());
+        if new_ring {
+            self.senders.iter_mut().for_each(Outgoing::new_ring);
+        }
+        let joined_at = self.receivers.first().map_or(0, |first| first.got.len());
+        let (incoming, got) = Default::default();
+        self.receivers.push(Receiver { incoming, got, joined_at, joined_in: self.ring });
     }
 
     fn send(&mut self, who: usize) -> bool {
@@ -170,7 +217,7 @@ impl World {
         {
             self.senders[who].load(payload);
         }
-        let Some(frame) = self.senders[who].frame() else { return false };
+        let Some(frame) = self.senders[who].frame(self.ring) else { return false };
         self.senders[who].sent();
         self.order.push_back(Entry::Frame(who, frame));
         true
@@ -179,15 +226,19 @@ impl World {
     fn deliver(&mut self) -> bool {
         match self.order.pop_front() {
             None => return false,
-            Some(Entry::Join) => self.join(),
+            Some(Entry::Join { new_ring }) => self.join(new_ring),
             Some(Entry::Frame(who, frame)) => {
                 self.senders[who].came_back();
+                let sent_in = split(&frame).unwrap().sent_in;
                 for (index, receiver) in self.receivers.iter_mut().enumerate() {
-                    if let Some(complete) = receiver.frame([A, B][who], &frame).unwrap() {
-                        self.got[index].push((who, complete.payload));
-                        if index == who {
-                            self.senders[who].delivered(complete.id);
-                        }
+                    if sent_in.seq < receiver.joined_in.seq {
+                        continue;
+                    }
+                    let complete = receiver.incoming.frame([A, B][who], self.ring, &frame).unwrap();
+                    let Some(complete) = complete else { continue };
+                    receiver.got.push((who, complete.payload));
+                    if index == who {
+                        self.senders[who].delivered(complete.id);
                     }
                 }
             }
@@ -201,9 +252,7 @@ proptest! {
     fn everybody_gets_everything_once_in_one_order_from_the_moment_of_joining(
         steps in proptest::collection::vec(step(), 0..60),
     ) {
-        let mut world = World::default();
-        world.join();
-        world.join();
+        let mut world = World::new();
         let mut sent = [Vec::new(), Vec::new()];
         for (number, step) in steps.into_iter().enumerate() {
             match step {
@@ -215,17 +264,18 @@ proptest! {
                 }
                 Step::Send(who, n) => { (0..n).all(|_| world.send(who)); }
                 Step::Deliver(n) => { (0..n).all(|_| world.deliver()); }
-                Step::Join => world.order.push_back(Entry::Join),
+                Step::Join { new_ring } => world.order.push_back(Entry::Join { new_ring }),
             }
         }
         while world.send(0) || world.send(1) || world.deliver() {}
+        let all = &world.receivers[0].got;
         for (who, sent) in sent.iter().enumerate() {
             prop_assert_eq!(world.senders[who].undelivered(), 0);
-            let from: Vec<_> = world.got[0].iter().filter(|(w, _)| *w == who).map(|(_, p)| p).collect();
+            let from: Vec<_> = all.iter().filter(|(w, _)| *w == who).map(|(_, p)| p).collect();
             prop_assert!(from.into_iter().eq(sent), "sender {who}");
         }
-        for (index, got) in world.got.iter().enumerate() {
-            prop_assert!(got[..] == world.got[0][world.joined_at[index]..], "receiver {index}");
+        for (index, receiver) in world.receivers.iter().enumerate() {
+            prop_assert!(receiver.got[..] == all[receiver.joined_at..], "receiver {index}");
         }
     }
 
@@ -235,6 +285,6 @@ proptest! {
         if valid {
             frame.splice(0..frame.len().min(4), MAGIC);
         }
-        let _ = Incoming::default().frame(A, &frame);
+        let _ = Incoming::default().frame(A, RING, &frame);
     }
 }
