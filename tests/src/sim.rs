@@ -114,6 +114,15 @@ pub fn check(test: &str, first: u64, count: u64, profile: &Profile) -> Summary {
 }
 
 impl Summary {
+    /// Whatever the excuse was.
+    ///
+    /// # Panics
+    /// When an address was on two nodes for longer.
+    pub fn no_overlap_longer_than(&self, longest: std::time::Duration) {
+        let longest = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+        assert!(self.overlaps.values().all(|overlap| *overlap <= longest), "{:?}", self.overlaps);
+    }
+
     fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
         for (why, longest) in other.overlaps {

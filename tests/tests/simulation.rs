@@ -1,6 +1,11 @@
 //! The decisions of sfha under invented faults. One seed: `SFHA_SIM_SEED=N`; more: `SFHA_SIM_SEEDS=N`.
 
-use sfha_tests::sim::{Fault, Profile, check};
+use std::time::Duration;
+
+use sfha_tests::sim::{Fault, Log, Profile, World, check, replay};
+
+/// A node that can do nothing loses its addresses after this time.
+const LEASE: Duration = Duration::from_millis(1060);
 
 const CUTS: &[(Fault, u64)] =
     &[(Fault::Partition, 4), (Fault::Isolate, 3), (Fault::Heal, 5), (Fault::PowerCut, 3), (Fault::Move, 2)];
@@ -49,18 +54,21 @@ const EVERYTHING: &[(Fault, u64)] = &[
 /// No excuse: not for a moment.
 #[test]
 fn no_address_is_on_two_nodes_whatever_is_cut() {
-    check("no_address_is_on_two_nodes_whatever_is_cut", 0, 2000, &Profile::strict((3, 3), CUTS));
+    check("no_address_is_on_two_nodes_whatever_is_cut", 0, 1500, &Profile::strict((3, 3), CUTS));
 }
 
+/// No excuse but one: a node is cut off while the Corosync of another one, whose daemon is stopped, is
+/// restarted, so that the others look for a new ring before they have missed it.
 #[test]
 fn no_address_is_on_two_nodes_whatever_dies() {
-    check("no_address_is_on_two_nodes_whatever_dies", 10_000, 2000, &Profile::strict((3, 3), DEATHS));
+    check("no_address_is_on_two_nodes_whatever_dies", 10_000, 2000, &Profile::strict((3, 3), DEATHS))
+        .no_overlap_longer_than(Duration::from_millis(900));
 }
 
 #[test]
 fn what_was_applied_is_never_lost() {
-    let profile = Profile { bad_disks: true, pause: 1000_000, ..Profile::strict((3, 5), COMMANDS) };
-    check("what_was_applied_is_never_lost", 20_000, 2000, &profile);
+    let profile = Profile { bad_disks: true, pause: (0, 1_000_000), ..Profile::strict((3, 5), COMMANDS) };
+    check("what_was_applied_is_never_lost", 20_000, 1500, &profile);
 }
 
 /// Interfaces that take long and fail: a VIP may be on two nodes while one that was cut off cannot let go.
@@ -68,7 +76,7 @@ fn what_was_applied_is_never_lost() {
 fn bad_interfaces_end_in_one_holder() {
     let profile =
         Profile { bad_interfaces: true, impaired_may_overlap: true, ..Profile::strict((3, 3), DEATHS) };
-    check("bad_interfaces_end_in_one_holder", 30_000, 1000, &profile);
+    check("bad_interfaces_end_in_one_holder", 30_000, 1000, &profile).no_overlap_longer_than(LEASE);
 }
 
 #[test]
@@ -79,7 +87,7 @@ fn three_nodes_survive_everything() {
         impaired_may_overlap: true,
         ..Profile::strict((3, 3), EVERYTHING)
     };
-    check("three_nodes_survive_everything", 40_000, 1000, &profile);
+    check("three_nodes_survive_everything", 40_000, 1000, &profile).no_overlap_longer_than(LEASE);
 }
 
 #[test]
@@ -90,7 +98,7 @@ fn many_nodes_survive_everything() {
         impaired_may_overlap: true,
         ..Profile::strict((4, 7), EVERYTHING)
     };
-    check("many_nodes_survive_everything", 50_000, 1000, &profile);
+    check("many_nodes_survive_everything", 50_000, 1000, &profile).no_overlap_longer_than(LEASE);
 }
 
 /// Without fencing both sides of a split go on (documented); once it is healed, one does.
@@ -99,4 +107,38 @@ fn two_nodes_settle_after_a_split() {
     let profile =
         Profile { two_node: true, impaired_may_overlap: true, ..Profile::strict((2, 2), EVERYTHING) };
     check("two_nodes_settle_after_a_split", 60_000, 1000, &profile);
+}
+
+const FREEZES: &[(Fault, u64)] = &[(Fault::Freeze, 1)];
+
+/// A node whose processes all stand still keeps its addresses until their lease is over. Since that is
+/// shorter than Corosync's detection and the delay together, nobody has taken them over by then, even
+/// where the token was last seen 140 ms before the node froze.
+#[test]
+fn a_frozen_node_has_lost_its_addresses_when_they_are_taken_over() {
+    let profile = Profile {
+        pause: (10_000_000, 12_000_000),
+        duration: 60_000_000,
+        detection: (860_000, 1_150_000),
+        ..Profile::strict((3, 3), FREEZES)
+    };
+    check("a_frozen_node_has_lost_its_addresses_when_they_are_taken_over", 70_000, 1000, &profile);
+}
+
+/// What a run records of a core, a fresh core does again: this is how a failure becomes a test.
+#[test]
+fn a_recorded_core_does_the_same_again() {
+    let profile = Profile::strict((3, 3), EVERYTHING);
+    for seed in 80_000..80_010 {
+        let mut world = World::new(seed, profile.clone(), true);
+        let _ = world.run();
+        for (node, log) in world.logs() {
+            let lines = log.to_lines().unwrap();
+            let read = Log::from_lines(&lines).unwrap();
+            assert_eq!(read.turns.len(), log.turns.len(), "seed {seed}, node {node}");
+            if let Err(error) = replay(&read) {
+                panic!("seed {seed}, node {node}: {error:#}");
+            }
+        }
+    }
 }

@@ -64,6 +64,8 @@ pub struct Cluster {
     ring_pending: bool,
     /// Members that went down since the last ring was told.
     gone: BTreeSet<Member>,
+    /// Members that went down with the last ring, until the quorum service has spoken of the new one.
+    left_behind: BTreeSet<Member>,
     /// Others may have had quorum without this node since the last confirmation: what it has, and what
     /// its ledger calls free, may be theirs now.
     broken: bool,
@@ -156,6 +158,7 @@ impl Cluster {
             ring: None,
             ring_pending: false,
             gone: BTreeSet::new(),
+            left_behind: BTreeSet::new(),
             broken: false,
             view: BTreeSet::new(),
             sync: Sync::Waiting,
@@ -204,7 +207,8 @@ impl Cluster {
             Event::Ring { ring } => {
                 self.ring = Some(ring);
                 self.ring_pending = false;
-                self.gone.clear();
+                self.left_behind = std::mem::take(&mut self.gone);
+                self.judge_left_behind(now);
             }
             Event::Membership { members, left } => self.membership(members, &left, now),
             Event::Delivered { from, message } => self.delivered(from, message, now),

@@ -1,6 +1,7 @@
 //! What is remembered from outside: who asked for what and was told what, what must not be lost.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use sfha_core::action::Answered;
 use sfha_core::{Command, NodeId};
@@ -40,6 +41,8 @@ pub struct Book {
     pub(super) end: u64,
     /// Longest time that an address was on two nodes, by the reason for which it may.
     pub(super) overlaps: BTreeMap<&'static str, u64>,
+    /// Overlaps that are not over: address, the two nodes; since when, until when at most, why.
+    open: BTreeMap<(IpAddr, NodeId, NodeId), (u64, u64, &'static str)>,
     /// When each node last had no quorum.
     pub(super) without_quorum: BTreeMap<NodeId, u64>,
     /// Requests by what came of them.
@@ -112,6 +115,49 @@ impl Book {
             Some(write) => write.over.is_some_and(|over| over < written),
         };
         if stale { Err(format!("{kept:?} was applied, and the state says {value:?}")) } else { Ok(()) }
+    }
+
+    /// An address is on two nodes at once, and there is a reason.
+    pub(super) fn overlap(
+        &mut self,
+        ip: IpAddr,
+        nodes: [NodeId; 2],
+        now: u64,
+        until: u64,
+        why: &'static str,
+    ) {
+        let key = (ip, nodes[0].min(nodes[1]), nodes[0].max(nodes[1]));
+        let entry = self.open.entry(key).or_insert((now, until, why));
+        if entry.1 < now {
+            // The one before was over.
+            let (since, end, why) = std::mem::replace(entry, (now, until, why));
+            self.close(since, end, why);
+        } else {
+            entry.1 = until;
+        }
+    }
+
+    /// A node has an address no more.
+    pub(super) fn removed(&mut self, ip: IpAddr, node: NodeId, now: u64) {
+        let over = |key: &(IpAddr, NodeId, NodeId)| key.0 == ip && (key.1 == node || key.2 == node);
+        let keys: Vec<_> = self.open.keys().filter(|key| over(key)).copied().collect();
+        for key in keys {
+            if let Some((since, until, why)) = self.open.remove(&key) {
+                self.close(since, until.min(now), why);
+            }
+        }
+    }
+
+    /// All overlaps that are known are over at their latest.
+    pub(super) fn close_all(&mut self) {
+        for (since, until, why) in std::mem::take(&mut self.open).into_values() {
+            self.close(since, until, why);
+        }
+    }
+
+    fn close(&mut self, since: u64, until: u64, why: &'static str) {
+        let longest = self.overlaps.entry(why).or_default();
+        *longest = (*longest).max(until - since);
     }
 
     pub(super) fn process_ended(&mut self, node: NodeId, pid: u32) {

@@ -84,6 +84,9 @@ pub struct Net {
     last_seq: u64,
     /// When which nodes form a ring, unless something changes before.
     plans: BTreeMap<BTreeSet<NodeId>, u64>,
+    /// Nodes whose ring was left by others before they could miss it, with nothing to tell these
+    /// others so: a known node without a daemon had been restarted. Since when they know.
+    pub unseen: BTreeMap<NodeId, Option<u64>>,
     /// Shortest and longest time from a ring's stall to the new ring.
     pub detection: (u64, u64),
 }
@@ -199,18 +202,18 @@ impl Net {
             if self.plans.contains_key(&nodes) || !self.needs_ring(&nodes) {
                 continue;
             }
-            let stalled = nodes
-                .iter()
-                .filter_map(|node| self.up.get(node)?.ring)
-                .filter_map(|ring| self.rings.get(&ring))
-                .filter(|state| !state.members.is_subset(&nodes))
-                .filter_map(|state| state.stalled)
-                .min();
+            let rings: BTreeSet<Option<Ring>> =
+                nodes.iter().map(|node| self.up.get(node).and_then(|process| process.ring)).collect();
+            let states = rings.iter().flatten().filter_map(|ring| self.rings.get(ring));
+            let stalled = states.filter_map(|state| state.stalled).min();
             let (low, high) = self.detection;
             let at = match stalled {
-                // Whoever notices first makes the others it reaches look for a new ring as well; that
-                // waits for consensus again.
-                Some(since) => (since + rng.range(low, high)).max(now + rng.millis(20, 120)),
+                // Its members wait for the token, each for itself.
+                Some(since) if rings.len() == 1 => {
+                    (since + rng.range(low, high)).max(now + rng.millis(20, 120))
+                }
+                // Whoever looks for a new ring makes those it reaches do so too: consensus, no more.
+                Some(_) => now + rng.millis(20, 140),
                 None => now + rng.millis(20, 300),
             };
             self.plans.insert(nodes.clone(), at);
@@ -236,11 +239,11 @@ impl Net {
             return Vec::new();
         }
         self.plans.remove(nodes);
-        self.form(nodes, rng)
+        self.form(nodes, at, rng)
     }
 
     /// Forms a ring.
-    pub fn form(&mut self, nodes: &BTreeSet<NodeId>, rng: &mut Rng) -> Vec<Out> {
+    pub fn form(&mut self, nodes: &BTreeSet<NodeId>, now: u64, rng: &mut Rng) -> Vec<Out> {
         let mut out = Vec::new();
         let mut from_ring: BTreeMap<Option<Ring>, BTreeSet<NodeId>> = BTreeMap::new();
         for node in nodes {
@@ -255,6 +258,7 @@ impl Net {
                 Some(old) => self.leave_ring(old, &part, rng, &mut out, &mut resent),
                 None => (BTreeSet::new(), BTreeSet::new()),
             };
+            self.note_unseen(nodes, old, &part, &before);
             for node in &part {
                 if let Some(process) = self.up.get_mut(node) {
                     resent.push(std::mem::take(&mut process.unsent));
@@ -274,6 +278,9 @@ impl Net {
                 process.ring = Some(new);
                 process.seen_all |= all;
             }
+            if let Some(since @ None) = self.unseen.get_mut(node) {
+                *since = Some(now);
+            }
             out.push(Out::Ring(*node));
         }
         let pending = interleave(resent, rng);
@@ -281,6 +288,27 @@ impl Net {
         let up = &self.up;
         self.rings.retain(|ring, _| up.values().any(|process| process.ring == Some(*ring)));
         out
+    }
+
+    fn note_unseen(
+        &mut self,
+        nodes: &BTreeSet<NodeId>,
+        old: Option<Ring>,
+        part: &BTreeSet<NodeId>,
+        before: &BTreeSet<Member>,
+    ) {
+        let Some(members) = old.and_then(|old| self.rings.get(&old)).map(|old| old.members.clone()) else {
+            return;
+        };
+        let grew = nodes.difference(&members).next().is_some();
+        let mut restarted = nodes.difference(part).filter(|node| members.contains(node)).peekable();
+        let hidden = restarted.peek().is_some()
+            && restarted.all(|node| !before.iter().any(|member| member.node == *node));
+        if hidden && !grew {
+            for node in members.difference(nodes) {
+                self.unseen.insert(*node, None);
+            }
+        }
     }
 
     /// The end of an old ring for those of its members that form a new one together: their group before

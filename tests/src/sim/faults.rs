@@ -36,8 +36,9 @@ impl World {
             draw -= weight;
         }
         // Now and then much happens at once.
-        let longest = if self.rng.chance(300) { 100 * MS } else { self.profile.pause };
-        let wait = self.rng.range(0, longest);
+        let (shortest, longest) = self.profile.pause;
+        let longest = if shortest == 0 && self.rng.chance(300) { 100 * MS } else { longest };
+        let wait = self.rng.range(shortest, longest);
         self.after(wait, Coming::Fault);
     }
 
@@ -212,7 +213,9 @@ impl World {
         machine.powered = false;
         machine.frozen = false;
         machine.starting = false;
-        machine.addresses.clear();
+        for (ip, _) in std::mem::take(&mut machine.addresses) {
+            self.book.removed(ip, node, self.now);
+        }
         self.tell(|| format!("-- node {node} loses power"));
         self.end_process(node);
         self.net.stop(node);
@@ -270,7 +273,9 @@ impl World {
             return;
         }
         if !fails {
-            machine.addresses.clear();
+            for (ip, _) in std::mem::take(&mut machine.addresses) {
+                self.book.removed(ip, node, self.now);
+            }
         }
         let slow = self.rng.chance(300);
         self.start_again(node, 100, if slow { 6000 } else { 600 });

@@ -143,6 +143,7 @@ impl World {
                 failed = fails;
                 if !fails && let Some(machine) = self.machines.get_mut(&node) {
                     machine.addresses.remove(&vip.address.addr());
+                    self.book.removed(vip.address.addr(), node, now);
                     if let Some(daemon) = &mut machine.daemon {
                         daemon.bad_release.remove(&name);
                     }

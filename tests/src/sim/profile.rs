@@ -50,8 +50,8 @@ pub struct Profile {
     pub two_node: bool,
     /// Faults and how often each is picked.
     pub faults: &'static [(Fault, u64)],
-    /// Longest pause between two faults.
-    pub pause: u64,
+    /// Shortest and longest pause between two faults; now and then much happens at once, if it may.
+    pub pause: (u64, u64),
     /// How long faults go on.
     pub duration: u64,
     /// Acquiring and releasing can take up to 300 ms and fail.
@@ -84,7 +84,7 @@ impl Profile {
             nodes,
             two_node: false,
             faults,
-            pause: 3000 * MS,
+            pause: (0, 3000 * MS),
             duration: 20_000 * MS,
             bad_interfaces: false,
             bad_release_after_death: true,
@@ -100,14 +100,14 @@ impl Profile {
     }
 }
 
-/// `valid_lft 2`, as measured: gone after 2.06 s at the latest.
-pub const LEASE: u64 = 2060 * MS;
+/// `valid_lft 1`, as measured: gone after 1.06 s at the latest.
+pub const LEASE: u64 = 1060 * MS;
 
 /// Time between two renewals of a lease.
-pub const RENEWAL: u64 = 500 * MS;
+pub const RENEWAL: u64 = 250 * MS;
 
 /// Covers the skew between two sides of a split.
 pub const NODE_LOST_DELAY: Duration = Duration::from_millis(300);
 
 /// Covers a lease.
-pub const DAEMON_LOST_DELAY: Duration = Duration::from_millis(2100);
+pub const DAEMON_LOST_DELAY: Duration = Duration::from_millis(1200);

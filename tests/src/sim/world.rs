@@ -212,7 +212,7 @@ impl World {
             }
             Coming::FormAlone(node) => {
                 if self.net.is_live(node) {
-                    let out = self.net.form(&BTreeSet::from([node]), &mut self.rng);
+                    let out = self.net.form(&BTreeSet::from([node]), self.now, &mut self.rng);
                     self.tell(|| format!("ring {{{node}}}, alone first"));
                     self.pass(out);
                     self.replan();
@@ -504,7 +504,8 @@ fn initial_state(count: u64, rng: &mut Rng) -> ClusterState {
 }
 
 impl World {
-    pub(super) fn summary(&self) -> super::Summary {
+    pub(super) fn summary(&mut self) -> super::Summary {
+        self.book.close_all();
         super::Summary { seeds: 1, overlaps: self.book.overlaps.clone(), answers: self.book.outcomes.clone() }
     }
 }

@@ -23,6 +23,7 @@ impl Cluster {
         self.ring = None;
         self.ring_pending = false;
         self.gone.clear();
+        self.left_behind.clear();
         self.broken = false;
         self.was_established = false;
         self.given_back.clear();
@@ -47,6 +48,21 @@ impl Cluster {
             && after.members.difference(&before.members).next().is_some()
         {
             let missing: Vec<NodeId> = before.members.difference(&after.members).copied().collect();
+            for node in missing {
+                self.lost_early(node, now);
+            }
+        }
+        self.judge_left_behind(now);
+    }
+
+    /// A node that went down and is in the ring that follows has only been restarted: that is what
+    /// made this side look for a new ring, before it missed whoever else went.
+    pub(super) fn judge_left_behind(&mut self, now: Time) {
+        let Some(quorum) = self.quorum.as_ref().filter(|_| self.ring_agrees()) else { return };
+        let gone = std::mem::take(&mut self.left_behind);
+        let (back, missing): (Vec<NodeId>, Vec<NodeId>) =
+            gone.iter().map(|member| member.node).partition(|node| quorum.members.contains(node));
+        if !back.is_empty() {
             for node in missing {
                 self.lost_early(node, now);
             }
