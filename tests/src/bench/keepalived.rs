@@ -98,7 +98,8 @@ pub(super) fn faults(lab: &Lab, settings: &Settings, plan: Plan, report: &mut Re
         group.settle(settings)?;
 
         let (sight, holder) = Sight::on(lab, address)?;
-        lab.node(holder).sh("pkill -KILL -x keepalived")?;
+        // The child first: it gives the address up when it sees its parent die.
+        lab.node(holder).sh("pgrep -x keepalived | sort -rn | xargs kill -KILL")?;
         sight.wait_moved(holder)?;
         thread::sleep(LEFT_ALONE);
         let node = lab.node(holder);

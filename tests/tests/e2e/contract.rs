@@ -70,18 +70,20 @@ pub fn error_code(document: &Value) -> String {
 }
 
 #[test]
-fn a_missing_field_and_a_wrong_type_are_noticed() {
-    let good =
+fn an_addition_is_no_part_of_the_contract() {
+    let document =
         serde_json::json!({"schema":1,"cluster":"x","node":"y","id":2,"ip":"z","elapsed_ms":4,"new":1});
-    assert_eq!(check(&good, JOINED).as_object().unwrap().len(), 6, "additions are not part of it");
-    for (field, value) in
-        [("id", serde_json::json!("2")), ("ip", Value::Null), ("id", serde_json::json!(2.5))]
-    {
-        let mut bad = good.clone();
-        bad[field] = value;
-        assert!(std::panic::catch_unwind(|| check(&bad, JOINED)).is_err(), "{bad}");
-    }
-    let mut bad = good.clone();
-    bad.as_object_mut().unwrap().remove("ip");
-    assert!(std::panic::catch_unwind(|| check(&bad, JOINED)).is_err());
+    assert_eq!(check(&document, JOINED).as_object().unwrap().len(), 6);
+}
+
+#[test]
+#[should_panic(expected = "/id: not a whole number")]
+fn a_wrong_type_is_noticed() {
+    check(&serde_json::json!({"schema":1,"cluster":"x","node":"y","id":2.5,"ip":"z","elapsed_ms":4}), JOINED);
+}
+
+#[test]
+#[should_panic(expected = "no field ip")]
+fn a_missing_field_is_noticed() {
+    check(&serde_json::json!({"schema":1,"cluster":"x","node":"y","id":2,"elapsed_ms":4}), JOINED);
 }
