@@ -71,17 +71,20 @@ fn messages_since_all_met(events: &[Value]) -> Vec<&Value> {
     events[met + 1..].iter().map(|e| &e["payload"]).collect()
 }
 
-/// Node 1 sends large messages without a pause; `come` lets node 3 into the group when some were heard.
-fn a_newcomer_in_the_middle_of_large_messages(lab: &mut Lab, come: impl Fn(&mut Lab)) {
-    const LEN: usize = 4 << 20;
-    const AHEAD: usize = 4;
-    const TOGETHER: usize = 6;
-    let large = |seed| agent::digest(&agent::payload(LEN, seed));
+/// Many frames each.
+const LARGE: usize = 4 << 20;
+/// One frame each.
+const SMALL: usize = 30_000;
+
+/// Node 1 sends messages of this size without a pause; `come` lets node 3 into the group when some were heard.
+fn a_newcomer_in_the_middle_of_messages(lab: &mut Lab, len: usize, come: impl Fn(&mut Lab)) {
+    let ahead = 4 * LARGE / len;
+    let message = |seed| agent::digest(&agent::payload(len, seed));
     let (mut sent, mut heard, mut met_at) = (0, Vec::new(), None);
-    while met_at.is_none_or(|met| heard.len() < met + TOGETHER) {
-        while sent < heard.len() + AHEAD {
+    while met_at.is_none_or(|met| heard.len() < met + 2 * ahead) {
+        while sent < heard.len() + ahead {
             sent += 1;
-            lab.node(1).tell(&format!("multicast {LEN} {sent}"));
+            lab.node(1).tell(&format!("multicast {len} {sent}"));
         }
         let (_, event) =
             lab.node(1).wait("the next message", |e| e["event"] == "message" || e["event"] == "membership");
@@ -89,7 +92,7 @@ fn a_newcomer_in_the_middle_of_large_messages(lab: &mut Lab, come: impl Fn(&mut 
             met_at = (member_nodes(&event) == Some(vec![1, 2, 3])).then_some(heard.len());
         } else {
             heard.push(event["payload"].clone());
-            if heard.len() == 3 {
+            if heard.len() == ahead {
                 come(lab);
             }
         }
@@ -97,7 +100,7 @@ fn a_newcomer_in_the_middle_of_large_messages(lab: &mut Lab, come: impl Fn(&mut 
     let last = agent::digest(&agent::payload(10, 0));
     lab.node(1).tell("multicast 10 0");
     heard.extend(heard_until(lab, 1, &last).iter().map(|e| e["payload"].clone()));
-    let mut expected: Vec<_> = (1..).map(large).take(sent).collect();
+    let mut expected: Vec<_> = (1..).map(message).take(sent).collect();
     expected.push(last.clone());
     assert!(heard == expected, "node 1 hears itself, everything once and in order");
     let together: Vec<_> = heard[met_at.unwrap()..].iter().collect();
@@ -115,7 +118,7 @@ fn a_process_that_joins_between_the_frames_of_a_message_hears_what_the_others_he
     for id in [1, 2] {
         lab.node(id).wait_until("a group of two", |known| known.group == [1, 2]);
     }
-    a_newcomer_in_the_middle_of_large_messages(&mut lab, |lab| lab.node(3).start_agent());
+    a_newcomer_in_the_middle_of_messages(&mut lab, LARGE, |lab| lab.node(3).start_agent());
 }
 
 #[test]
@@ -124,14 +127,17 @@ fn a_node_that_comes_back_between_the_frames_of_a_message_hears_what_the_others_
     // Under this traffic and on a crowded machine, a ring with a consensus timeout of 100 ms may take half a minute to
     // form again; what is tested here is what the members hear.
     let mut lab = Lab::cluster(3, Profile::Custom { token_ms: 1000, consensus_ms: 300 });
-    lab.cable(3, false);
-    lab.node(3).wait_until("being alone", |known| known.quorate == Some(false) && known.group == [3]);
-    for id in [1, 2] {
-        lab.node(id).wait_until("a group of two", |known| known.group == [1, 2]);
+    for len in [LARGE, SMALL] {
+        lab.cable(3, false);
+        let alone = |known: &lab::Known| known.quorate == Some(false) && known.group == [3];
+        lab.node(3).wait_until("being alone", alone);
+        for id in [1, 2] {
+            lab.node(id).wait_until("a group of two", |known| known.group == [1, 2]);
+        }
+        a_newcomer_in_the_middle_of_messages(&mut lab, len, |lab| lab.cable(3, true));
+        let quorate = |known: &lab::Known| known.quorate == Some(true) && known.ring == [1, 2, 3];
+        lab.node(3).wait_until("quorum again", quorate);
     }
-    a_newcomer_in_the_middle_of_large_messages(&mut lab, |lab| lab.cable(3, true));
-    let quorate = |known: &lab::Known| known.quorate == Some(true) && known.ring == [1, 2, 3];
-    lab.node(3).wait_until("quorum again", quorate);
 }
 
 #[test]

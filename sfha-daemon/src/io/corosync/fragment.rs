@@ -7,11 +7,13 @@
 //!   the message which the others complete after it came. So everybody drops every unfinished message when somebody
 //!   joins, and the sender, who sees by its own dropped half that this happened, starts again. For its messages to stay
 //!   in order, it sends nothing else until a message of several frames has come back.
-//! - *It keeps its promise by packets, not by messages.* The packets of a frame can lie on both sides of a change of the
-//!   ring: during the synchronisation Corosync holds back what was not sent before it (`waiting_trans_ack` in its
-//!   exec/totemsrp.c). Then the old members complete the frame after the change, and nodes that came with the change
-//!   throw its second half away. Seen with 3.1.7. So a frame names the ring it was sent in, everybody drops a frame of
-//!   another ring than the present one, and the sender sends again what had not come back when the ring changed.
+//! - *It keeps its promise by packets, not by messages.* The packets of a frame can come to lie on both sides of a change
+//!   of the ring: Corosync holds back what was not sent before the synchronisation (`waiting_trans_ack` in its
+//!   exec/totemsrp.c, 3.1.7). Then the old members complete the frame after the change, and nodes that came with the
+//!   change throw its second half away. Found by reading; it did not happen in a hundred heals under traffic, since most
+//!   often the old members form a ring among themselves first, in which they finish. So a frame names the ring it was
+//!   sent in, everybody drops a frame of another ring than the present one, and the sender sends again what had not come
+//!   back when the ring changed.
 //!
 //! A frame: `"SF"`, version 1, 0, ring (node u32, sequence u64), id (u64), offset (u32), total length (u32), all little
 //! endian, then data.
