@@ -95,6 +95,8 @@ pub struct Cluster {
     /// From when on it is certain that a missing node has nothing any more.
     lost: BTreeMap<NodeId, Time>,
     in_step_since: Time,
+    /// What this node has is to be announced again, once it is agreed that it is this node's.
+    announce: bool,
     /// VIPs for which `Take` was sent in this view.
     taking: BTreeSet<String>,
     retry_unable_at: Option<Time>,
@@ -175,6 +177,7 @@ impl Cluster {
             had_ledger: false,
             lost: BTreeMap::new(),
             in_step_since: Time::default(),
+            announce: false,
             taking: BTreeSet::new(),
             retry_unable_at: None,
             holds: BTreeMap::new(),
@@ -314,3 +317,6 @@ impl Cluster {
         Round { by, count: self.rounds }
     }
 }
+
+#[cfg(test)]
+mod tests;

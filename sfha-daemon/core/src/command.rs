@@ -361,3 +361,6 @@ fn already(what: &str) -> Failure {
 fn not_found(kind: &str, name: &str) -> Failure {
     Failure::new(ErrorCode::NotFound).with("kind", kind).with("name", name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -296,3 +296,6 @@ fn merge_slot(name: &str, hellos: &BTreeMap<Member, Hello>, opinions: &[(Rank, &
     }
     claimants.keys().next().map_or(Slot::Free, |node| held(*node, None))
 }
+
+#[cfg(test)]
+mod tests;

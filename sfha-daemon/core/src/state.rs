@@ -186,19 +186,21 @@ impl ClusterState {
         self.nodes.get(&id).map_or_else(|| id.to_string(), |node| node.name.clone())
     }
 
-    /// The lowest address of the mesh network that no node and no invite has.
+    /// The lowest address of the mesh network that nothing has.
     #[must_use]
     pub fn free_address(&self) -> Option<IpAddr> {
         let mesh = self.mesh.as_ref()?;
-        // A /64 has more addresses than anyone can count: nodes and invites are few.
-        mesh.network.hosts().take(MAX_NODES + MAX_INVITES + 1).find(|ip| self.address_user(*ip).is_none())
+        // A /64 has more addresses than anyone can count: those in use are few.
+        let taken = MAX_NODES + MAX_INVITES + MAX_VIPS;
+        mesh.network.hosts().take(taken + 1).find(|ip| self.address_user(*ip).is_none())
     }
 
-    /// What has that address: a node's name, or the id of an invite.
+    /// What has that address: a node's or a VIP's name, or the id of an invite.
     #[must_use]
     pub fn address_user(&self, ip: IpAddr) -> Option<String> {
         let node = self.nodes.values().find(|node| node.address == ip).map(|node| node.name.clone());
-        node.or_else(|| {
+        let vip = self.vips.iter().find(|(_, vip)| vip.address.addr() == ip).map(|(name, _)| name.clone());
+        node.or(vip).or_else(|| {
             self.invites
                 .iter()
                 .find(|(_, invite)| invite.ip == ip && !invite.closed)

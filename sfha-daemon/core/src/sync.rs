@@ -59,3 +59,6 @@ pub fn judge(view: &BTreeSet<Member>, hellos: &BTreeMap<Member, Hello>) -> Optio
     let same = |hello: &Hello| hello.age == newest && hello.hash == best.hash;
     Some(Verdict { donor: *donor, snapshot_needed: !hellos.values().all(same) })
 }
+
+#[cfg(test)]
+mod tests;

@@ -106,12 +106,8 @@ impl Cluster {
         self.view = members;
         self.new_view();
         self.forget_acks();
-        if grew {
-            // Whoever comes back may have announced our addresses on the other side of a split.
-            for name in self.active() {
-                self.actions.push_back(Action::Announce { name });
-            }
-        }
+        // Whoever comes back may have announced our addresses on the other side of a split.
+        self.announce |= grew;
         if self.is_coordinator() {
             let round = self.new_round(me);
             self.multicast(GroupMessage::SyncStart { round });

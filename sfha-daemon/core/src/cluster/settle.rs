@@ -17,6 +17,7 @@ impl Cluster {
     pub(super) fn settle(&mut self, now: Time) {
         self.mend();
         self.reconcile(now);
+        self.announce_again();
         self.coordinate(now);
         self.take_lost(now);
         self.send_proposals();
@@ -51,6 +52,15 @@ impl Cluster {
             self.broken = false;
         } else {
             self.ask_round();
+        }
+    }
+
+    fn announce_again(&mut self) {
+        if self.announce && self.is_operational() {
+            self.announce = false;
+            for name in self.active() {
+                self.actions.push_back(Action::Announce { name });
+            }
         }
     }
 
