@@ -72,7 +72,8 @@ fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 }
 
 fn set_up_logging(feed: LogFeed) {
-    let filter = EnvFilter::try_from_env("SFHA_LOG").unwrap_or_else(|_| EnvFilter::new("info,zbus=warn"));
+    let filter = EnvFilter::try_from_env("SFHA_LOG")
+        .unwrap_or_else(|_| EnvFilter::new("info,zbus=warn,netlink_proto::connection=off"));
     let registry = tracing_subscriber::registry().with(filter).with(feed);
     // Under systemd the journal gets fields; elsewhere people get text.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::connect("sfhad").ok());

@@ -1,5 +1,7 @@
 //! The socket's conversation, with a daemon that has no cluster.
 
+#![allow(clippy::unwrap_used, reason = "in helpers of tests too, what cannot be unwrapped is a failure")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

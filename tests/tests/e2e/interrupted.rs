@@ -10,6 +10,9 @@ use sfha_tests::lab::{LabOptions, Node, Output, wait_until};
 /// For a join that is repeated: what is left of the first one must have given up.
 const AGAIN: Duration = Duration::from_secs(90);
 
+/// Whether a join has come that far on this node.
+type Moment = fn(&Node) -> bool;
+
 #[test]
 fn the_same_token_finishes_a_join_that_was_broken_off() {
     let cluster = Cluster::fresh(LabOptions::unique("broken").nodes(7)).unwrap();
@@ -18,7 +21,7 @@ fn the_same_token_finishes_a_join_that_was_broken_off() {
 
     // The joiner's daemon dies: with its own key made, with the tunnel up, with its files written, with its
     // Corosync running.
-    let moments: [(&str, fn(&Node) -> bool); 4] = [
+    let moments: [(&str, Moment); 4] = [
         ("its key is made", |node| exists(node, "var/lib/sfha/joining.key")),
         ("the tunnel is up", |node| has_interface(node)),
         ("it has a configuration", |node| exists(node, "etc/sfha/config.yml")),
