@@ -6,7 +6,6 @@ use std::time::Duration;
 use sfha_proto::ErrorCode;
 
 use super::{Begin, Cluster, QuorumView};
-use crate::action::Action;
 use crate::command::Command;
 use crate::event::LeaveReason;
 use crate::ledger::{Ledger, Slot};
