@@ -183,3 +183,6 @@ async fn pause(error: &io::Error) {
     tracing::debug!(%error, "receive failed");
     sleep(RECEIVE_PAUSE).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -174,9 +174,11 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // The group is gone already when the lab went first.
-        let _ = self.group.kill();
+        // First the child, which may only just be about to join the group; once it is dead, everything that
+        // it started is in there. The group is gone already when the lab went first.
+        let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = self.group.kill();
         self.group.remove();
     }
 }

@@ -163,9 +163,12 @@ impl Client {
         let mut answer = String::new();
         let mut byte = [0];
         while !answer.ends_with("\n\n") {
-            match self.0.read(&mut byte).expect("an answer in time") {
-                0 => break,
-                _ => answer.push(byte[0].into()),
+            match self.0.read(&mut byte) {
+                Ok(0) => break,
+                Ok(_) => answer.push(byte[0].into()),
+                // It hung up without having read everything.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
+                Err(error) => panic!("no answer in time: {error}"),
             }
         }
         answer
