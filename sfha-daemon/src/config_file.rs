@@ -94,3 +94,17 @@ impl ConfigFile {
         files::write_atomic(&paths.config(), format!("{head}{body}").as_bytes(), 0o644)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_that_is_shipped_is_understood() {
+        let text = include_str!("../../assets/config.example.yml");
+        let config: ConfigFile = files::parse_yaml(std::path::Path::new("config.example.yml"), text).unwrap();
+        assert_eq!((config.cluster.name.as_str(), config.node.name.as_str()), ("prod", "node1"));
+        assert_eq!(config.mesh, Some(MeshSection { enabled: true }));
+        assert_eq!(config.logging.and_then(|logging| logging.level).as_deref(), Some("info"));
+    }
+}

@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     let logs = LogFeed::default();
     set_up_logging(logs.clone());
     let outcome = match args.command {
-        Some(Action::Release) => run(release()),
+        Some(Action::Release) => run(release_in_time()),
         None => run(daemon(args.record, logs)),
     };
     match outcome {
@@ -87,6 +87,15 @@ fn set_up_logging(feed: LogFeed) {
 fn keep_secrets_in() -> anyhow::Result<()> {
     nix::sys::prctl::set_dumpable(false).context("PR_SET_DUMPABLE")?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).context("RLIMIT_CORE")
+}
+
+/// For the unit's stop: systemd starts nothing anew before this has ended.
+const RELEASE_DEADLINE: Duration = Duration::from_secs(2);
+
+async fn release_in_time() -> anyhow::Result<()> {
+    tokio::time::timeout(RELEASE_DEADLINE, release())
+        .await
+        .context("the kernel does not answer; the addresses' lifetime ends them")?
 }
 
 async fn release() -> anyhow::Result<()> {

@@ -23,7 +23,7 @@ use crate::mesh_client;
 use crate::recorder::Recorder;
 use crate::setup::Progress;
 use crate::store::{self, Node};
-use crate::vips::{LEASE_CERTAIN, Vips};
+use crate::vips::{LEASE_CERTAIN, LEASE_CERTAIN_BESIDE_OTHERS, Vips};
 
 /// CPG group of the daemons.
 pub const GROUP: &str = "sfha";
@@ -102,7 +102,7 @@ impl Runtime {
             me: node.me,
             program: env!("CARGO_PKG_VERSION").to_owned(),
             node_lost_delay: node_lost_delay(store::profile(&node.state).detection_ms()),
-            daemon_lost_delay: LEASE_CERTAIN,
+            daemon_lost_delay: LEASE_CERTAIN_BESIDE_OTHERS,
         };
         let parts = Parts {
             core: Cluster::new(settings, node.state.clone()),

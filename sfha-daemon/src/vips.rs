@@ -21,15 +21,21 @@ use crate::io::netlink::{NetEvent, Netlink, VipPut};
 ///
 /// The others take over a frozen node's VIPs when Corosync has missed it and the delay is over, 1.4 s
 /// after it froze. With a lifetime of 2 s there were two holders for 405 ms then (measured); with 1 s
-/// the address is gone after 1.06 s at the latest.
+/// the address is gone after 1.25 s ([`LEASE_CERTAIN`]).
 pub const LEASE_S: u32 = 1;
 
 /// Time between two renewals.
 pub const RENEWAL: Duration = Duration::from_millis(250);
 
-/// After this time without renewal an address is gone for certain: the lifetime, the tick of the
-/// kernel's timer (measured: up to 60 ms), and a margin.
-pub const LEASE_CERTAIN: Duration = Duration::from_millis(LEASE_S as u64 * 1000 + 200);
+/// After this time without renewal an address is gone from a node on which nothing else changes
+/// addresses: the lifetime, up to 250 ms by which the kernel rounds the timer to a full second
+/// (`check_lifetime` in Linux's net/ipv4/devinet.c; measured: 1.00 to 1.23 s), and a margin.
+pub const LEASE_CERTAIN: Duration = Duration::from_millis(LEASE_S as u64 * 1000 + 300);
+
+/// The same on a node where other programs live on: each change of any IPv4 address makes the kernel
+/// look at all lifetimes, and then not again for 1 s (measured: a DHCP client that renewed 0.9 s after
+/// the last renewal kept the address for 1.92 s).
+pub const LEASE_CERTAIN_BESIDE_OTHERS: Duration = LEASE_CERTAIN.saturating_add(Duration::from_secs(1));
 
 /// After this time without renewal the address may be gone by the kernel's clock.
 const LEASE_AT_RISK: Duration = Duration::from_millis(LEASE_S as u64 * 1000 - 50);
