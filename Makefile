@@ -48,7 +48,7 @@ lab-deb: ## the package, quick to build: target/lab-deb/
 bench: ## measure what users get (the release package), against keepalived
 	@$(SETUP) build lab bench
 	@./assets/dev/deb.sh release
-	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --bin sfha-bench $(ARGS)
+	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --bin sfha-bench -- $(ARGS)
 
 .PHONY: soak
 soak: ## the simulation with many more faults: make soak SEEDS=1000000
