@@ -9,6 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 WITH_DEB = SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/lab-deb/sfha_*_amd64.deb)}"
 SETUP = ./assets/dev/setup.sh
 SEEDS = 200000
+SECONDS = 60
 
 .PHONY: help
 help: ## this list
@@ -49,6 +50,11 @@ bench: ## measure what users get (the release package), against keepalived
 	@$(SETUP) build lab bench
 	@./assets/dev/deb.sh release
 	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --bin sfha-bench -- $(ARGS)
+
+.PHONY: fuzz
+fuzz: ## every parser under libFuzzer: make fuzz SECONDS=3600
+	@$(SETUP) build fuzz
+	@./assets/dev/fuzz.sh $(SECONDS)
 
 .PHONY: soak
 soak: ## the simulation with many more faults: make soak SEEDS=1000000

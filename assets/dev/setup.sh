@@ -3,6 +3,7 @@
 #   build  the compiler's companions and what makes the package
 #   lab    whole nodes on this machine: namespaces, nspawn, a guest kernel
 #   check  lints of scripts and licences
+#   fuzz   the compiler of libFuzzer
 #   bench  the peer that the measurements compare with
 # Debian's packages by apt-get, cargo's tools by `cargo install`. Starts and
 # enables no service on this machine. Nothing missing: says nothing, does nothing.
@@ -33,6 +34,9 @@ for what in "$@"; do
 	check)
 		packages="$packages shellcheck"
 		tools="$tools cargo-deny:$deny"
+		;;
+	fuzz)
+		packages="$packages g++"
 		;;
 	bench)
 		packages="$packages keepalived"
