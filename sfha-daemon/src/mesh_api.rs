@@ -5,14 +5,18 @@
 //! come from the address that is reserved for its invite, and only the holder of the invite's key can
 //! send from there.
 
+mod limits;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
-use axum::http::StatusCode;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -99,13 +103,21 @@ pub async fn serve(address: IpAddr, api: Api) -> Result<tokio::task::JoinHandle<
         .route("/v1/state", get(state))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, DEADLINE))
+        .layer(axum::middleware::map_response(hang_up))
         .with_state(shared);
+    let listener = limits::LimitedListener::new(listener).tap_io(|_| ());
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     Ok(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, service).await {
             warn!(%error, "mesh API ended");
         }
     }))
+}
+
+/// One request a connection: what is counted at its begin is all that it can cost.
+async fn hang_up(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 struct Refused(Failure);
