@@ -251,6 +251,7 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [unknown] it could not be detected; give it.
         [expires] the time is too short or too long.
         [interface] it is not the name of an interface.
+        [mesh-interface] an address of the mesh network goes on wg-sfha and on no other interface.
         [mtu] an MTU is from 1280 to 9000.
         [port] a port is from 1 to 65535.
         [profile] the profiles are fast, lan and wan.

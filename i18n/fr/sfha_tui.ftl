@@ -259,6 +259,7 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [unknown] elle n'a pas pu être détectée ; donnez-la.
         [expires] la durée est trop courte ou trop longue.
         [interface] ce n'est pas un nom d'interface.
+        [mesh-interface] une adresse du réseau du maillage va sur wg-sfha et sur aucune autre interface.
         [mtu] une MTU va de 1280 à 9000.
         [port] un port va de 1 à 65535.
         [profile] les profils sont fast, lan et wan.

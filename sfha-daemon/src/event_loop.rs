@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sfha_core::action::Answered;
 use sfha_core::cluster::Ring;
+use sfha_core::mesh_vips::Holders;
 use sfha_core::{
     Action, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId, Time,
 };
@@ -39,6 +40,7 @@ pub struct CoreHandle {
     state: watch::Receiver<Arc<ClusterState>>,
     status: watch::Receiver<Arc<ClusterStatus>>,
     coordinator: watch::Receiver<bool>,
+    holders: watch::Receiver<Option<Holders>>,
 }
 
 impl CoreHandle {
@@ -85,6 +87,12 @@ impl CoreHandle {
         self.state.clone()
     }
 
+    /// Who may have which VIP, to be watched; `None` while the group has not agreed on it.
+    #[must_use]
+    pub fn watch_holders(&self) -> watch::Receiver<Option<Holders>> {
+        self.holders.clone()
+    }
+
     /// The status, to be watched.
     #[must_use]
     pub fn watch_status(&self) -> watch::Receiver<Arc<ClusterStatus>> {
@@ -114,6 +122,7 @@ pub struct EventLoop {
     state: watch::Sender<Arc<ClusterState>>,
     status: watch::Sender<Arc<ClusterStatus>>,
     coordinator: watch::Sender<bool>,
+    holders: watch::Sender<Option<Holders>>,
     decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
     left: bool,
 }
@@ -147,8 +156,14 @@ impl EventLoop {
         let first = (parts.decorate)(parts.core.status(), parts.core.state());
         let (status, status_rx) = watch::channel(Arc::new(first));
         let (coordinator, coordinator_rx) = watch::channel(false);
-        let handle =
-            CoreHandle { calls: calls_tx, state: state_rx, status: status_rx, coordinator: coordinator_rx };
+        let (holders, holders_rx) = watch::channel(None);
+        let handle = CoreHandle {
+            calls: calls_tx,
+            state: state_rx,
+            status: status_rx,
+            coordinator: coordinator_rx,
+            holders: holders_rx,
+        };
         let this = Self {
             core: parts.core,
             started: Instant::now(),
@@ -164,6 +179,7 @@ impl EventLoop {
             state,
             status,
             coordinator,
+            holders,
             decorate: parts.decorate,
             left: false,
         };
@@ -241,6 +257,13 @@ impl EventLoop {
     }
 
     fn publish(&self) {
+        // Before the state: whoever waits for both sees a new VIP with its holder.
+        let holders = self.core.holders();
+        self.holders.send_if_modified(|old| {
+            let changed = *old != holders;
+            *old = holders;
+            changed
+        });
         if **self.state.borrow() != *self.core.state() {
             self.state.send_replace(Arc::new(self.core.state().clone()));
         }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sfha_core::mesh::{WantedPeer, wanted_peers};
+use sfha_core::mesh::{WantedPeer, host, wanted_peers};
+use sfha_core::mesh_vips::{Holders, is_mesh_vip};
 use sfha_core::{ClusterState, NodeId};
 use sfha_proto::mesh::{Backend, MeshStatus, PeerState, PeerStatus};
 use sfha_proto::{ErrorCode, Failure};
@@ -165,6 +166,14 @@ impl MeshHandle {
     }
 }
 
+/// What the mesh is a function of.
+pub struct Followed {
+    /// The replicated state.
+    pub state: watch::Receiver<Arc<ClusterState>>,
+    /// Who may have which VIP; `None` while the group has not agreed on it.
+    pub holders: watch::Receiver<Option<Holders>>,
+}
+
 /// The task.
 pub struct MeshTask {
     device: Arc<Device>,
@@ -173,7 +182,7 @@ pub struct MeshTask {
     me: NodeId,
     netlink: Netlink,
     systemd: Systemd,
-    state: watch::Receiver<Arc<ClusterState>>,
+    follow: Followed,
     view: watch::Sender<Arc<MeshStatus>>,
     wanted: Option<Vec<WantedPeer>>,
 }
@@ -188,42 +197,45 @@ impl MeshTask {
         me: NodeId,
         netlink: Netlink,
         systemd: Systemd,
-        state: watch::Receiver<Arc<ClusterState>>,
+        follow: Followed,
     ) -> MeshHandle {
         let device = Arc::new(device);
         let (view, watcher) = watch::channel(Arc::new(empty_view(&file, &key, &device)));
         let handle = MeshHandle { device: Arc::clone(&device), view: watcher };
-        let task = Self { device, file, key, me, netlink, systemd, state, view, wanted: None };
+        let task = Self { device, file, key, me, netlink, systemd, follow, view, wanted: None };
         tokio::spawn(task.run());
         handle
     }
 
     async fn run(mut self) {
         loop {
-            let state = self.state.borrow_and_update().clone();
+            let state = self.follow.state.borrow_and_update().clone();
+            let holders = self.follow.holders.borrow_and_update().clone();
             match self.device.status().await {
                 Ok(status) if status.public_key == Some(self.key.public()) => {
-                    self.follow(&state, &status).await
+                    let holders = holders.unwrap_or_else(|| holders_on_device(&state, &status));
+                    self.follow(&state, &holders, &status).await
                 }
                 Ok(_) => self.bring_back("the device lost its key").await,
                 Err(error) => self.bring_back(&describe(&error)).await,
             }
             let pause = if awaits_switch(&state, self.me) { JOIN_OBSERVATION } else { OBSERVATION };
             tokio::select! {
-                changed = self.state.changed() => if changed.is_err() { return },
+                changed = self.follow.state.changed() => if changed.is_err() { return },
+                changed = self.follow.holders.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
-    async fn follow(&mut self, state: &ClusterState, status: &DeviceStatus) {
+    async fn follow(&mut self, state: &ClusterState, holders: &Holders, status: &DeviceStatus) {
         let shaken: BTreeSet<String> = status
             .peers
             .iter()
             .filter(|peer| peer.latest_handshake.is_some())
             .map(|peer| peer.public_key.to_string())
             .collect();
-        let wanted = wanted_peers(state, self.me, &shaken, unix_now());
+        let wanted = wanted_peers(state, self.me, &shaken, holders, unix_now());
         if self.wanted.as_ref() != Some(&wanted) {
             let peers = resolve(&wanted).await;
             match self.device.sync_peers(&peers).await {
@@ -302,6 +314,18 @@ fn empty_view(file: &MeshFile, key: &PrivateKey, device: &Device) -> MeshStatus 
         peers: Vec::new(),
         up: false,
     }
+}
+
+/// Who holds what as the device has it: until the group has agreed, a restarted daemon and one in the middle
+/// of a change of membership leave VIPs where they are.
+fn holders_on_device(state: &ClusterState, status: &DeviceStatus) -> Holders {
+    let peer_of = |ip| status.peers.iter().find(|peer| peer.allowed_ips.contains(&host(ip)));
+    let id_of = |peer: &wireguard::PeerStatus| {
+        let key = Some(peer.public_key.to_string());
+        state.nodes.iter().find(|(_, node)| node.public_key == key).map(|(id, _)| *id)
+    };
+    let vips = state.vips.iter().filter(|(_, vip)| is_mesh_vip(state, vip));
+    vips.filter_map(|(name, vip)| Some((name.clone(), id_of(peer_of(vip.address.addr())?)?))).collect()
 }
 
 /// A node was let in with an invite of ours and has not shown its own key yet.

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Name of the WireGuard interface.
-pub const INTERFACE: &str = "wg-sfha";
+pub use sfha_core::mesh_vips::INTERFACE;
 
 /// TCP port of the mesh API, on the mesh address only.
 pub const MESH_API_PORT: u16 = 7777;

@@ -17,7 +17,7 @@ use crate::event_loop::{CoreHandle, EventLoop, Parts};
 use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{COROSYNC, Systemd};
-use crate::mesh::{self, MeshHandle, MeshTask, describe, internal, unix_now};
+use crate::mesh::{self, Followed, MeshHandle, MeshTask, describe, internal, unix_now};
 use crate::mesh_api::{self, Api};
 use crate::mesh_client;
 use crate::recorder::Recorder;
@@ -79,7 +79,8 @@ impl Runtime {
         if let Some(device) = &device
             && !running
         {
-            let wanted = sfha_core::mesh::wanted_peers(&node.state, node.me, &Default::default(), unix_now());
+            let (nobody, unknown) = (Default::default(), Default::default());
+            let wanted = sfha_core::mesh::wanted_peers(&node.state, node.me, &nobody, &unknown, unix_now());
             let peers = mesh::resolve(&wanted).await;
             device.sync_peers(&peers).await.map_err(|error| mesh::failure(&error))?;
             catch_up(&mut node).await;
@@ -121,8 +122,8 @@ impl Runtime {
             (Some((file, key)), Some(device)) => {
                 let (file, key) = (file.clone(), key.clone());
                 let address = file.address.addr();
-                let state = core.watch_state();
-                let handle = MeshTask::start(device, file, key, node.me, netlink, systemd.clone(), state);
+                let follow = Followed { state: core.watch_state(), holders: core.watch_holders() };
+                let handle = MeshTask::start(device, file, key, node.me, netlink, systemd.clone(), follow);
                 let api = Api {
                     node: Arc::clone(&node),
                     core: core.clone(),

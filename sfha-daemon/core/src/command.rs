@@ -307,10 +307,11 @@ impl ClusterState {
         if let Some(by) = self.address_user(ip) {
             return Err(taken(&by, "address"));
         }
+        let interface = crate::mesh_vips::interface_of(self, address, interface)?;
         if self.vips.len() >= MAX_VIPS {
             return Err(invalid("name", name, "too-many"));
         }
-        self.vips.insert(name.to_owned(), Vip { address, interface: interface.map(str::to_owned) });
+        self.vips.insert(name.to_owned(), Vip { address, interface });
         Ok(())
     }
 }

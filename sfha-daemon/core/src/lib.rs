@@ -33,6 +33,7 @@ pub mod command;
 pub mod event;
 pub mod ledger;
 pub mod mesh;
+pub mod mesh_vips;
 pub mod message;
 pub mod state;
 pub mod sync;

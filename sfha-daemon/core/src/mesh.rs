@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::mesh_vips::{Holders, addresses_of};
 use crate::state::{ClusterState, NodeId};
 
 /// Seconds between keepalives, so that NAT keeps its mapping (wg(8), PersistentKeepalive).
@@ -33,6 +34,7 @@ pub fn wanted_peers(
     state: &ClusterState,
     me: NodeId,
     handshaken: &BTreeSet<String>,
+    holders: &Holders,
     now: i64,
 ) -> Vec<WantedPeer> {
     let mut peers = Vec::new();
@@ -52,7 +54,7 @@ pub fn wanted_peers(
     }
     for (id, node) in state.nodes.iter().filter(|(id, _)| **id != me) {
         let Some(public_key) = &node.public_key else { continue };
-        let allowed_ips = if on_invite.contains(id) { Vec::new() } else { vec![host(node.address)] };
+        let allowed_ips = if on_invite.contains(id) { Vec::new() } else { addresses_of(state, holders, *id) };
         let endpoint = node.endpoint.clone();
         peers.push(WantedPeer {
             public_key: public_key.clone(),
@@ -115,21 +117,21 @@ mod tests {
     #[test]
     fn only_the_initiator_accepts_the_invite_key_and_only_until_it_expires() {
         let state = cluster();
-        assert_eq!(allowed(&wanted_peers(&state, 1, &BTreeSet::new(), 99), "once"), Some(1));
-        assert_eq!(allowed(&wanted_peers(&state, 1, &BTreeSet::new(), 100), "once"), None);
-        assert_eq!(allowed(&wanted_peers(&state, 7, &BTreeSet::new(), 99), "once"), None);
+        assert_eq!(allowed(&wanted_peers(&state, 1, &BTreeSet::new(), &Holders::new(), 99), "once"), Some(1));
+        assert_eq!(allowed(&wanted_peers(&state, 1, &BTreeSet::new(), &Holders::new(), 100), "once"), None);
+        assert_eq!(allowed(&wanted_peers(&state, 7, &BTreeSet::new(), &Holders::new(), 99), "once"), None);
     }
 
     #[test]
     fn the_address_moves_to_the_own_key_with_its_first_handshake() {
         let mut state = cluster();
         redeem(&mut state);
-        let before = wanted_peers(&state, 1, &BTreeSet::new(), 60);
+        let before = wanted_peers(&state, 1, &BTreeSet::new(), &Holders::new(), 60);
         assert_eq!((allowed(&before, "once"), allowed(&before, "key2")), (Some(1), Some(0)));
         let seen = BTreeSet::from(["key2".to_owned()]);
-        let after = wanted_peers(&state, 1, &seen, 60);
+        let after = wanted_peers(&state, 1, &seen, &Holders::new(), 60);
         assert_eq!((allowed(&after, "once"), allowed(&after, "key2")), (None, Some(1)));
-        assert_eq!(allowed(&wanted_peers(&state, 3, &BTreeSet::new(), 60), "key2"), Some(1));
+        assert_eq!(allowed(&wanted_peers(&state, 3, &BTreeSet::new(), &Holders::new(), 60), "key2"), Some(1));
     }
 
     #[test]
@@ -137,7 +139,7 @@ mod tests {
         let mut state = cluster();
         redeem(&mut state);
         state.apply(&Command::CloseInvite { id: "i".into() }).unwrap();
-        let peers = wanted_peers(&state, 1, &BTreeSet::new(), 60);
+        let peers = wanted_peers(&state, 1, &BTreeSet::new(), &Holders::new(), 60);
         assert_eq!((allowed(&peers, "once"), allowed(&peers, "key2")), (None, Some(1)));
     }
 }

@@ -9,6 +9,7 @@ use sfha_proto::status::{
 
 use super::Cluster;
 use crate::ledger::Slot;
+use crate::mesh_vips::Holders;
 use crate::state::{NodeId, Vip};
 
 impl Cluster {
@@ -52,6 +53,25 @@ impl Cluster {
             state: Some(StateVersion { epoch: state.epoch, version: state.version, hash: state.hash() }),
             mesh_detail: None,
         }
+    }
+
+    /// Who may have which VIP now; `None` while the group has not agreed on it: then nothing is given out,
+    /// and whatever was known before stays true enough.
+    #[must_use]
+    pub fn holders(&self) -> Option<Holders> {
+        if !self.is_operational() {
+            return None;
+        }
+        let held = |(name, slot): (&String, &Slot)| match slot {
+            // Given out for another address: a VIP of that name was removed and added anew.
+            Slot::Held { node, .. } => {
+                let ip = self.state.vips.get(name).map(|vip| vip.address.addr());
+                (ip.is_some() && self.ledger.addresses.get(name) == ip.as_ref())
+                    .then(|| (name.clone(), *node))
+            }
+            Slot::Free | Slot::Lost { .. } => None,
+        };
+        Some(self.ledger.slots.iter().filter_map(held).collect())
     }
 
     fn online(&self) -> BTreeSet<NodeId> {

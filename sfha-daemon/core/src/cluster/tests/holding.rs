@@ -200,3 +200,34 @@ fn addresses_are_announced_again_when_somebody_comes_back() {
     lab.form(&[1, 2, 3]);
     assert!(lab.done.ends_with(&["1 announce a".to_owned(), "1 announce b".to_owned()]));
 }
+
+#[test]
+fn all_members_name_the_same_holder_and_a_moving_vip_has_its_old_one_until_it_lets_go() {
+    let mut lab = Lab::new(3);
+    let named = |lab: &Lab| -> Vec<Option<u32>> {
+        lab.nodes.values().map(|node| node.holders().and_then(|holders| holders.get("a").copied())).collect()
+    };
+    assert_eq!(named(&lab), [Some(1); 3]);
+    lab.slow.insert((1, Slow::Release));
+    lab.tell(3, Event::Move { request: 1, to: Some(2) });
+    lab.settle();
+    assert_eq!(named(&lab), [Some(1); 3]);
+    lab.finish(Slow::Release, Ok(()));
+    assert_eq!(named(&lab), [Some(2); 3]);
+
+    // Whoever has no quorum says nothing; of a lost holder nobody is named until another one takes it.
+    lab.form(&[2]);
+    assert_eq!(lab.nodes[&2].holders(), None);
+    lab.form(&[1, 3]);
+    assert_eq!(named(&lab), [None, None, None]);
+    lab.pass(NODE_LOST + DAEMON_LOST);
+    assert_eq!(named(&lab), [Some(1), None, Some(1)]);
+
+    // One that is added anew with another address is not sent to whoever has the old one.
+    lab.slow.insert((1, Slow::Release));
+    lab.propose(3, 2, Command::RemoveVip { name: "a".into() });
+    lab.propose(3, 3, add_vip("a", 102));
+    assert_eq!(named(&lab), [None, None, None]);
+    lab.finish(Slow::Release, Ok(()));
+    assert_eq!(named(&lab), [Some(1), None, Some(1)]);
+}
