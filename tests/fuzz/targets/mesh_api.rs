@@ -22,7 +22,7 @@ fuzz_target!(|body: &[u8]| {
 fn used(mut state: ClusterState) {
     let before = state.clone();
     for me in [1, 2] {
-        let _ = mesh::wanted_peers(&state, me, &Default::default(), 0);
+        let _ = mesh::wanted_peers(&state, me, &Default::default(), &Default::default(), 0);
     }
     let _ = store::corosync_conf(&state);
     let _ = state.free_address();
