@@ -70,6 +70,10 @@ step-admission = Being admitted by the members
 step-files = Writing the configuration
 step-corosync = Starting Corosync
 step-membership = Waiting for quorum and the cluster's state
+step-key-prepare = New key made known to all
+step-key-commit = Changing to the new key
+step-key-cleanup = Forgetting the old key
+step-of-node = { $node }: { $step }
 step-other = Next step
 
 ## Is all well?
@@ -186,6 +190,8 @@ done-join = { $node } is a member of { $cluster } (id { $id }, { $ip }), in { $t
 done-revoked = Token { $id } revoked.
 done-vip-added = VIP { $name } ({ $address }) added on every node.
 done-vip-removed = VIP { $name } removed from every node.
+done-rotated = { $node } has changed its key, in { $time }.
+done-rotate-step = { $node }: { $step }, done in { $time }.
 done-standby = { $node } is on standby.
 done-standby-here = This node is on standby.
 done-unstandby = { $node } is back in service.
@@ -257,6 +263,7 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [profile] the profiles are fast, lan and wan.
         [name] a name has letters, digits and hyphens, 63 at most.
         [missing] it is missing.
+        [key] that is no WireGuard key.
         [too-many] there are as many as there can be.
        *[other] { $reason }.
     }
@@ -273,6 +280,7 @@ error-timed-out = Timed out: { $what ->
         [membership] this node did not become a member of a quorate cluster
         [start] the daemon did not finish starting
         [mesh-api] the node that was asked did not answer
+        [key] the mesh did not change to the new key
         [greeting] the daemon says nothing
         [subscribe] the daemon says nothing any more
        *[other] “{ $what }” was not done
@@ -310,6 +318,10 @@ error-already-so = { $what ->
         }
         [member] This node is a member already.
         [expired] This token has expired already.
+        [prepared] The next key is known to all already.
+        [committed] This node uses its new key already.
+        [cleaned-up] There is no old key to forget.
+        [rotating] This node's key is being changed already.
         [no-value] That is so already.
        *[other] That is so already: { $what }.
     }
@@ -345,6 +357,12 @@ error-no-candidate = { $name ->
        *[other] No other node can take over { $name }.
     }
     .next = Another node has to be online, with its daemon, and not on standby: sfha nodes
+error-nodes-away = Nodes are missing: { $nodes }. A node that is away would not know the new key, and find nobody any more.
+    .bare = Nodes are missing that would not know the new key.
+    .next = Wait for them, or remove them from the cluster: sfha nodes
+error-wrong-step = For { $node }, another step comes first: { $wanted }.
+    .bare = Another step comes first.
+    .next = sfha mesh rotate-keys --{ $wanted }; without an option the command does all that is left.
 error-corosync-missing = Corosync is not installed ({ $program } was not found).
     .bare = Corosync is not installed.
     .next = apt install corosync
@@ -401,10 +419,16 @@ error-too-many-nodes = The cluster has reached its limit of { $limit } nodes.
     .bare = The cluster has reached its limit of nodes.
 error-file-invalid = { $path } does not read{ $line ->
         [no-value] {""}
-       *[other] {" "}(line { $line }, column { $column })
+       *[other] {" "}(line { $line }{ $column ->
+            [no-value] {""}
+           *[other] , column { $column }
+        })
     }: { $reason }.
     .bare = A file of sfha's does not read.
-    .next = Correct the file and try again; it was not touched.
+    .next = Correct the file and try again; it was not touched.{ $backup ->
+        [no-value] {""}
+       *[other] {" "}Its last good version: { $backup }
+    }
 error-file-mode = { $path } can be read by others (mode { $mode }, wanted { $wanted }).
     .bare = A secret file can be read by others.
     .next = chmod { $wanted } { $path }
@@ -446,6 +470,7 @@ cmd-mesh = The WireGuard mesh and its tokens
 cmd-mesh-status = The interface and the peers
 cmd-mesh-token = Make a token to add a node
 cmd-mesh-tokens = List the tokens
+cmd-mesh-rotate-keys = Change the WireGuard key of a node, or of all, without an interruption
 cmd-mesh-revoke = Revoke a token
 cmd-vip = Floating addresses
 cmd-vip-list = List the VIPs
@@ -486,6 +511,10 @@ arg-token-file = Read the token from this file
 arg-timeout = Deadline of the whole [default: 60s]
 arg-expires = Life of the token [default: 1h]
 arg-token-ip = Address of the node to come [default: the next free one]
+arg-rotate-prepare = Only make the key and have every node know it
+arg-rotate-commit = Only change to the key that was made known
+arg-rotate-cleanup = Only have the old key forgotten
+arg-rotate-all = Every node, one after the other
 arg-token-id = Id of the token
 arg-vip = Name of the VIP
 arg-vip-address = Address with its prefix

@@ -72,6 +72,10 @@ step-admission = Admission par les membres du cluster
 step-files = Écriture de la configuration
 step-corosync = Démarrage de Corosync
 step-membership = Attente du quorum et de l'état du cluster
+step-key-prepare = Nouvelle clé annoncée à tous
+step-key-commit = Passage à la nouvelle clé
+step-key-cleanup = Oubli de l'ancienne clé
+step-of-node = { $node } : { $step }
 step-other = Étape suivante
 
 ## Tout va-t-il bien ?
@@ -194,6 +198,8 @@ done-join = { $node } est membre du cluster { $cluster } (id { $id }, { $ip }), 
 done-revoked = Jeton { $id } révoqué.
 done-vip-added = VIP { $name } ({ $address }) ajoutée sur tous les nœuds.
 done-vip-removed = VIP { $name } supprimée de tous les nœuds.
+done-rotated = { $node } a changé de clé, en { $time }.
+done-rotate-step = { $node } : { $step }, fait en { $time }.
 done-standby = { $node } est en veille.
 done-standby-here = Ce nœud est en veille.
 done-unstandby = { $node } est de nouveau en service.
@@ -265,6 +271,7 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [profile] les profils sont fast, lan et wan.
         [name] un nom a des lettres, des chiffres, des tirets, et 63 signes au plus.
         [missing] elle manque.
+        [key] ce n'est pas une clé WireGuard.
         [too-many] il y en a déjà autant que possible.
        *[other] { $reason }.
     }
@@ -281,6 +288,7 @@ error-timed-out = Délai dépassé : { $what ->
         [membership] ce nœud n'est pas devenu membre d'un cluster avec quorum
         [start] le démon n'a pas fini de démarrer
         [mesh-api] le nœud contacté n'a pas répondu
+        [key] le maillage n'est pas passé à la nouvelle clé
         [greeting] le démon ne dit rien
         [subscribe] le démon ne dit plus rien
        *[other] « { $what } » n'a pas abouti
@@ -318,6 +326,10 @@ error-already-so = { $what ->
         }
         [member] Ce nœud est déjà membre du cluster.
         [expired] Ce jeton a déjà expiré.
+        [prepared] La clé suivante est déjà annoncée à tous.
+        [committed] Ce nœud utilise déjà sa nouvelle clé.
+        [cleaned-up] Il n'y a pas d'ancienne clé à oublier.
+        [rotating] La clé de ce nœud est déjà en train de changer.
         [no-value] C'est déjà le cas.
        *[other] C'est déjà le cas : { $what }.
     }
@@ -353,6 +365,12 @@ error-no-candidate = { $name ->
        *[other] Aucun autre nœud ne peut reprendre { $name }.
     }
     .next = Il faut un autre nœud en ligne, avec son démon, et qui ne soit pas en veille : sfha nodes
+error-nodes-away = Il manque des nœuds : { $nodes }. Un nœud absent ne connaîtrait pas la nouvelle clé et ne trouverait plus personne.
+    .bare = Il manque des nœuds, qui ne connaîtraient pas la nouvelle clé.
+    .next = Attendez leur retour, ou retirez-les du cluster : sfha nodes
+error-wrong-step = Pour { $node }, une autre étape vient d'abord : { $wanted }.
+    .bare = Une autre étape vient d'abord.
+    .next = sfha mesh rotate-keys --{ $wanted } ; sans option, la commande fait tout ce qui reste.
 error-corosync-missing = Corosync n'est pas installé ({ $program } est introuvable).
     .bare = Corosync n'est pas installé.
     .next = apt install corosync
@@ -409,10 +427,16 @@ error-too-many-nodes = Le cluster a atteint sa limite de { $limit } nœuds.
     .bare = Le cluster a atteint sa limite de nœuds.
 error-file-invalid = { $path } ne se lit pas{ $line ->
         [no-value] {""}
-       *[other] {" "}(ligne { $line }, colonne { $column })
+       *[other] {" "}(ligne { $line }{ $column ->
+            [no-value] {""}
+           *[other] , colonne { $column }
+        })
     } : { $reason }.
     .bare = Un fichier de sfha ne se lit pas.
-    .next = Corrigez le fichier, puis recommencez ; il n'a pas été modifié.
+    .next = Corrigez le fichier, puis recommencez ; il n'a pas été modifié.{ $backup ->
+        [no-value] {""}
+       *[other] {" "}Sa dernière bonne version : { $backup }
+    }
 error-file-mode = { $path } est lisible par d'autres (mode { $mode }, attendu { $wanted }).
     .bare = Un fichier secret est lisible par d'autres.
     .next = chmod { $wanted } { $path }
@@ -455,6 +479,7 @@ cmd-mesh-status = L'interface et les pairs
 cmd-mesh-token = Créer un jeton pour ajouter un nœud
 cmd-mesh-tokens = Lister les jetons
 cmd-mesh-revoke = Révoquer un jeton
+cmd-mesh-rotate-keys = Changer la clé WireGuard d'un nœud, ou de tous, sans coupure
 cmd-vip = Les adresses flottantes
 cmd-vip-list = Lister les VIP
 cmd-vip-add = Ajouter une VIP
@@ -495,6 +520,10 @@ arg-timeout = Délai total [défaut : 60s]
 arg-expires = Durée de vie du jeton [défaut : 1h]
 arg-token-ip = Adresse du futur nœud [défaut : la première libre]
 arg-token-id = Identifiant du jeton
+arg-rotate-prepare = Seulement créer la clé et l'annoncer à tous les nœuds
+arg-rotate-commit = Seulement passer à la clé annoncée
+arg-rotate-cleanup = Seulement faire oublier l'ancienne clé
+arg-rotate-all = Tous les nœuds, l'un après l'autre
 arg-vip = Nom de la VIP
 arg-vip-address = Adresse avec son préfixe
 arg-vip-interface = Interface [défaut : celle du réseau de l'adresse]

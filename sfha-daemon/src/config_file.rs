@@ -76,8 +76,11 @@ impl ConfigFile {
         let Some(text) = files::read_text(&path)? else { return Ok(None) };
         let config: Self = files::parse_yaml(&path, &text)?;
         for (key, name) in [("cluster.name", &config.cluster.name), ("node.name", &config.node.name)] {
-            check_name(key, name)
-                .map_err(|_| files::invalid(&path, &format!("{key}: {name:?} is not a name")))?;
+            check_name(key, name).map_err(|_| {
+                let keys: Vec<&str> = key.split('.').collect();
+                let line = files::line_of(&text, &keys);
+                files::invalid_at(&path, line, &format!("{key}: {name:?} is not a name"))
+            })?;
         }
         Ok(Some(config))
     }

@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 
 use crate::daemon::{Daemon, Life};
 use crate::log_feed::LogFeed;
-use crate::setup::Progress;
+use crate::setup::{Progress, Told};
 
 /// Connections at once.
 const MAX_CONNECTIONS: usize = 64;
@@ -178,9 +178,10 @@ impl Session {
         let daemon = Arc::clone(&self.daemon);
         let mut work = std::pin::pin!(daemon.serve(&name, params, progress));
         let mut seq = 0;
-        let mut report = async |(step, elapsed_ms)| {
+        let mut report = async |told: Told| {
             seq += 1;
-            self.notify("progress", seq, &ProgressNote { id, step, elapsed_ms }).await
+            let Told { step, node, elapsed_ms } = told;
+            self.notify("progress", seq, &ProgressNote { id, step, node, elapsed_ms }).await
         };
         let outcome = loop {
             tokio::select! {

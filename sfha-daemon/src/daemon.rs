@@ -13,7 +13,7 @@ use sfha_core::command::invalid;
 use sfha_core::{Command, NodeId};
 use sfha_proto::message::{
     FailoverDone, FailoverParams, InitParams, JoinParams, MaintenanceParams, NameParams, NodeParams,
-    TokenParams, VipAddParams, method,
+    RotateParams, TokenParams, VipAddParams, method,
 };
 use sfha_proto::status::{ClusterStatus, FencingSummary, MeshSummary, Phase, QuorumStatus};
 use sfha_proto::{ErrorCode, Failure};
@@ -26,6 +26,7 @@ use crate::io::systemd::Systemd;
 use crate::join::{clear_broken_off, finish, join};
 use crate::paths::Paths;
 use crate::recorder::Recorder;
+use crate::rotation::rotate;
 use crate::runtime::Runtime;
 use crate::setup::Progress;
 use crate::store::Node;
@@ -195,6 +196,12 @@ impl Daemon {
                 })
                 .await
             }
+            method::MESH_ROTATE_KEYS => {
+                let params: RotateParams = decode(params)?;
+                let runtime = self.running().await?;
+                let rotator = runtime.rotator.as_ref().ok_or_else(no_mesh)?;
+                encode(&rotate(rotator, &params, &progress).await?)
+            }
             _ => serve_cluster(&*self.running().await?, name, params).await,
         }
     }
@@ -271,7 +278,7 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
     match name {
         method::MESH_STATUS => match &runtime.mesh {
             Some(mesh) => encode(&*mesh.view()),
-            None => Err(Failure::new(ErrorCode::NotFound).with("kind", "mesh").with("name", "mesh")),
+            None => Err(no_mesh()),
         },
         method::MESH_TOKEN => encode(&tokens::make(runtime, &decode::<TokenParams>(params)?).await?),
         method::MESH_TOKENS => encode(&tokens::list(runtime)),
@@ -309,6 +316,10 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
         }
         other => Err(Failure::new(ErrorCode::UnknownMethod).with("method", other)),
     }
+}
+
+fn no_mesh() -> Failure {
+    Failure::new(ErrorCode::NotFound).with("kind", "mesh").with("name", "mesh")
 }
 
 fn find_node(runtime: &Runtime, name: Option<&str>) -> Result<NodeId, Failure> {

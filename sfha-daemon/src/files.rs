@@ -96,6 +96,50 @@ fn read_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     Ok(Some(bytes))
 }
 
+/// Renames a file within its folder, over another one, and has that on disk.
+///
+/// # Errors
+/// `file-write`.
+pub fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
+    let folder = to.parent().ok_or_else(|| io::Error::other("the path has no folder"));
+    let done = folder.and_then(|folder| {
+        fs::rename(from, to)?;
+        File::open(folder)?.sync_all()
+    });
+    done.map_err(|error| {
+        Failure::new(ErrorCode::FileWrite)
+            .with("path", to.display().to_string())
+            .with("cause", error.to_string())
+    })
+}
+
+/// The line, counted from 1, of a key in a YAML or JSON file with one key a line: that of the last of these keys,
+/// each looked for after the one before. The first line if it is not there.
+#[must_use]
+pub fn line_of(text: &str, keys: &[&str]) -> usize {
+    let mut lines = text.lines().enumerate();
+    let mut found = 0;
+    for key in keys {
+        let holds = |line: &str| {
+            let line = line.trim_start_matches(|c: char| c.is_whitespace() || "{\"".contains(c));
+            let rest = line.strip_prefix(key).map(|rest| rest.trim_start_matches('"').trim_start());
+            rest.is_some_and(|rest| rest.starts_with(':'))
+        };
+        match lines.find(|(_, line)| holds(line)) {
+            Some((index, _)) => found = index,
+            None => return 1,
+        }
+    }
+    found + 1
+}
+
+/// `file-invalid` for the form of a file that a later program wrote.
+#[must_use]
+pub fn unknown_version(path: &Path, text: &str, key: &str, version: u32) -> Failure {
+    let line = line_of(text, &[key]);
+    invalid_at(path, line, &format!("{key} {version} is not known to this program"))
+}
+
 /// Removes a file that may not be there.
 ///
 /// # Errors

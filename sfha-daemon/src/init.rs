@@ -121,6 +121,7 @@ impl Plan {
             public_key: self.mesh.is_some().then(|| key.public().to_string()),
             endpoint: self.mesh.as_ref().and_then(|file| file.endpoint.clone()),
             standby: false,
+            rotation: Default::default(),
         };
         let state = ClusterState::new(&self.cluster, &self.profile, settings, first);
 

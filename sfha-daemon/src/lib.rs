@@ -8,6 +8,7 @@
 //!         init, join                       └─ disk, vips: actuators
 //! ```
 
+pub mod backup;
 pub mod config_file;
 pub mod control_socket;
 pub mod corosync_conf;
@@ -26,8 +27,10 @@ pub mod mesh_client;
 pub mod mesh_file;
 pub mod paths;
 pub mod recorder;
+pub mod rotation;
 pub mod runtime;
 pub mod setup;
 pub mod store;
 pub mod tokens;
 pub mod vips;
+pub mod wg_conf;

@@ -1,29 +1,35 @@
 //! Keeps `wg-sfha` as the replicated state wants it, and observes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sfha_core::mesh::{WantedPeer, host, wanted_peers};
 use sfha_core::mesh_vips::{Holders, is_mesh_vip};
-use sfha_core::{ClusterState, NodeId};
+use sfha_core::rotation::{self, Lookout, keys_of};
+use sfha_core::{ClusterState, NodeId, Time};
 use sfha_proto::mesh::{Backend, MeshStatus, PeerState, PeerStatus};
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{Systemd, WG_DEVICE};
 use crate::io::wireguard::{self, Device, DeviceStatus, Peer, PrivateKey, WireguardError};
 use crate::mesh_file::MeshFile;
-use crate::paths::INTERFACE;
+use crate::paths::{INTERFACE, Paths};
+use crate::{files, wg_conf};
 
 /// Time between two observations.
 const OBSERVATION: Duration = Duration::from_secs(1);
 
 /// The same while a joiner is about to change from the invite key to its own.
 const JOIN_OBSERVATION: Duration = Duration::from_millis(50);
+
+/// The same while a node is about to change its key: until this sees the new one, nothing reaches that node.
+const SWITCH_OBSERVATION: Duration = Duration::from_millis(5);
 
 /// Age from which a handshake is no longer fresh: Reject-After-Time of the WireGuard paper, § 6.1.
 const FRESH: Duration = Duration::from_secs(180);
@@ -174,12 +180,29 @@ pub struct Followed {
     pub holders: watch::Receiver<Option<Holders>>,
 }
 
+/// What a node has of the mesh on its disk.
+pub struct Own {
+    /// Its id.
+    pub me: NodeId,
+    /// Where its files are.
+    pub paths: Paths,
+    /// `mesh.yml`.
+    pub file: MeshFile,
+    /// Its private key.
+    pub key: PrivateKey,
+}
+
 /// The task.
 pub struct MeshTask {
     device: Arc<Device>,
     file: MeshFile,
     key: PrivateKey,
     me: NodeId,
+    paths: Paths,
+    started: Instant,
+    lookout: Lookout,
+    /// Why the key cannot be changed, as it was logged.
+    stuck: Option<Failure>,
     netlink: Netlink,
     systemd: Systemd,
     follow: Followed,
@@ -191,18 +214,31 @@ impl MeshTask {
     /// Starts it. It ends when the event loop does.
     #[must_use]
     pub fn start(
+        own: Own,
         device: Device,
-        file: MeshFile,
-        key: PrivateKey,
-        me: NodeId,
         netlink: Netlink,
         systemd: Systemd,
         follow: Followed,
     ) -> MeshHandle {
         let device = Arc::new(device);
+        let Own { me, paths, file, key } = own;
         let (view, watcher) = watch::channel(Arc::new(empty_view(&file, &key, &device)));
         let handle = MeshHandle { device: Arc::clone(&device), view: watcher };
-        let task = Self { device, file, key, me, netlink, systemd, follow, view, wanted: None };
+        let task = Self {
+            device,
+            file,
+            key,
+            me,
+            paths,
+            started: Instant::now(),
+            lookout: Lookout::default(),
+            stuck: None,
+            netlink,
+            systemd,
+            follow,
+            view,
+            wanted: None,
+        };
         tokio::spawn(task.run());
         handle
     }
@@ -211,6 +247,7 @@ impl MeshTask {
         loop {
             let state = self.follow.state.borrow_and_update().clone();
             let holders = self.follow.holders.borrow_and_update().clone();
+            self.change_key(&state).await;
             match self.device.status().await {
                 Ok(status) if status.public_key == Some(self.key.public()) => {
                     let holders = holders.unwrap_or_else(|| holders_on_device(&state, &status));
@@ -219,7 +256,13 @@ impl MeshTask {
                 Ok(_) => self.bring_back("the device lost its key").await,
                 Err(error) => self.bring_back(&describe(&error)).await,
             }
-            let pause = if awaits_switch(&state, self.me) { JOIN_OBSERVATION } else { OBSERVATION };
+            let pause = if self.lookout.expects(self.now()) {
+                SWITCH_OBSERVATION
+            } else if awaits_switch(&state, self.me) {
+                JOIN_OBSERVATION
+            } else {
+                OBSERVATION
+            };
             tokio::select! {
                 changed = self.follow.state.changed() => if changed.is_err() { return },
                 changed = self.follow.holders.changed() => if changed.is_err() { return },
@@ -229,18 +272,19 @@ impl MeshTask {
     }
 
     async fn follow(&mut self, state: &ClusterState, holders: &Holders, status: &DeviceStatus) {
-        let shaken: BTreeSet<String> = status
-            .peers
-            .iter()
-            .filter(|peer| peer.latest_handshake.is_some())
-            .map(|peer| peer.public_key.to_string())
-            .collect();
-        let wanted = wanted_peers(state, self.me, &shaken, holders, unix_now());
+        let (now, unix) = (self.now(), unix_now());
+        let handshakes = crate::rotation::handshakes(status);
+        let current = rotation::current(state, &handshakes);
+        self.lookout.look(state, self.me, &current, now);
+        let mut wanted = wanted_peers(state, self.me, &current, holders, unix);
+        let unix = u64::try_from(unix).unwrap_or_default();
+        rotation::call(&mut wanted, &self.lookout.overdue(state, self.me, &handshakes, unix, now));
         if self.wanted.as_ref() != Some(&wanted) {
             let peers = resolve(&wanted).await;
             match self.device.sync_peers(&peers).await {
                 Ok(changes) => {
                     info!(peers = peers.len(), ?changes, "mesh follows the state");
+                    self.write_conf(state, &wanted);
                     self.wanted = Some(wanted);
                 }
                 Err(error) => warn!(error = describe(&error), "peers not applied"),
@@ -251,6 +295,38 @@ impl MeshTask {
             let changed = **old != view;
             *old = Arc::new(view);
             changed
+        });
+    }
+
+    fn now(&self) -> Time {
+        Time::from_micros(u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// Changes to the key that was committed for this node, if that is owed.
+    async fn change_key(&mut self, state: &ClusterState) {
+        let (device, me) = (&self.device, self.me);
+        match crate::rotation::switch(&self.paths, &self.file, device, &self.key, state, me).await {
+            Ok(None) => self.stuck = None,
+            Ok(Some(key)) => {
+                self.stuck = None;
+                self.key = key;
+            }
+            Err(failure) => {
+                if self.stuck.as_ref() != Some(&failure) {
+                    warn!(%failure, "this node's key cannot be changed");
+                    self.stuck = Some(failure);
+                }
+            }
+        }
+    }
+
+    /// For people who debug; nobody waits for it.
+    fn write_conf(&self, state: &ClusterState, wanted: &[WantedPeer]) {
+        let (path, text) = (self.paths.wg_conf(), wg_conf::render(&self.file, state, self.me, wanted));
+        tokio::task::spawn_blocking(move || {
+            if let Err(failure) = files::write_if_changed(&path, text.as_bytes(), 0o600) {
+                warn!(%failure, "not written");
+            }
         });
     }
 
@@ -272,7 +348,9 @@ impl MeshTask {
         view.up = true;
         for (_, node) in state.nodes.iter().filter(|(id, _)| **id != self.me) {
             let Some(public_key) = node.public_key.clone() else { continue };
-            let peer = observed.get(&public_key);
+            // While its key is changed, the one that was heard last.
+            let known = keys_of(node).filter_map(|key| observed.get(key));
+            let peer = known.rev().max_by_key(|peer| peer.latest_handshake);
             let shaken = peer.and_then(|peer| peer.latest_handshake);
             let state = match shaken {
                 None => PeerState::Never,
@@ -321,8 +399,8 @@ fn empty_view(file: &MeshFile, key: &PrivateKey, device: &Device) -> MeshStatus 
 fn holders_on_device(state: &ClusterState, status: &DeviceStatus) -> Holders {
     let peer_of = |ip| status.peers.iter().find(|peer| peer.allowed_ips.contains(&host(ip)));
     let id_of = |peer: &wireguard::PeerStatus| {
-        let key = Some(peer.public_key.to_string());
-        state.nodes.iter().find(|(_, node)| node.public_key == key).map(|(id, _)| *id)
+        let key = peer.public_key.to_string();
+        state.nodes.iter().find(|(_, node)| keys_of(node).any(|own| own == key)).map(|(id, _)| *id)
     };
     let vips = state.vips.iter().filter(|(_, vip)| is_mesh_vip(state, vip));
     vips.filter_map(|(name, vip)| Some((name.clone(), id_of(peer_of(vip.address.addr())?)?))).collect()

@@ -23,6 +23,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sfha_core::token::{Claims, verify};
 use sfha_core::{ClusterState, Command, NodeId};
+use sfha_proto::message::RotateStep;
 use sfha_proto::{ErrorCode, Failure};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -33,6 +34,7 @@ use crate::files;
 use crate::io::corosync::Corosync;
 use crate::mesh::{MeshHandle, describe, internal, unix_now};
 use crate::paths::MESH_API_PORT;
+use crate::rotation::Rotator;
 use crate::store::Node;
 
 /// Largest request, in bytes.
@@ -72,6 +74,13 @@ pub struct Admission {
     pub corosync_key: String,
 }
 
+/// `POST /v1/rotate-key`; answered with the public key that the node has then.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct RotateRequest {
+    /// Only this step.
+    pub step: Option<RotateStep>,
+}
+
 /// What the API needs.
 pub struct Api {
     /// This node.
@@ -82,6 +91,8 @@ pub struct Api {
     pub mesh: MeshHandle,
     /// For the reload.
     pub corosync: Arc<Corosync>,
+    /// For another node's operator who wants this node's key changed.
+    pub rotator: Option<Arc<Rotator>>,
 }
 
 struct Shared {
@@ -101,6 +112,7 @@ pub async fn serve(address: IpAddr, api: Api) -> Result<tokio::task::JoinHandle<
     let router = Router::new()
         .route("/v1/join", post(join))
         .route("/v1/state", get(state))
+        .route("/v1/rotate-key", post(rotate_key))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(tower_http::timeout::TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, DEADLINE))
         .layer(axum::middleware::map_response(hang_up))
@@ -140,15 +152,37 @@ impl IntoResponse for Refused {
     }
 }
 
+/// The state, for members only: a joiner on its invite's address is none yet.
+fn for_member(api: &Api, from: IpAddr) -> Result<Arc<ClusterState>, Refused> {
+    let state = api.core.state();
+    if !state.nodes.values().any(|node| node.address == from) {
+        return Err(Failure::new(ErrorCode::NotPermitted).with("user", from.to_string()).into());
+    }
+    Ok(state)
+}
+
 async fn state(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
 ) -> Result<Json<ClusterState>, Refused> {
-    let state = shared.api.core.state();
-    if !state.nodes.values().any(|node| node.address == from.ip()) {
-        return Err(Failure::new(ErrorCode::NotPermitted).with("user", from.ip().to_string()).into());
-    }
+    let state = for_member(&shared.api, from.ip())?;
     Ok(Json((*state).clone()))
+}
+
+async fn rotate_key(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Json(request): Json<RotateRequest>,
+) -> Result<Json<String>, Refused> {
+    let _slot = shared.slots.try_acquire().map_err(|_| Refused(ErrorCode::TimedOut.into()))?;
+    for_member(&shared.api, from.ip())?;
+    let rotator = shared.api.rotator.as_ref().ok_or(ErrorCode::NotConfigured)?;
+    info!(from = %from.ip(), step = ?request.step, "asked to change this node's key");
+    let outcome = rotator.run(request.step).await;
+    if let Err(failure) = &outcome {
+        warn!(%failure, "key not changed");
+    }
+    Ok(Json(outcome?))
 }
 
 async fn join(

@@ -8,12 +8,13 @@ use hyper::body::Bytes;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use sfha_core::ClusterState;
+use sfha_proto::message::RotateStep;
 use sfha_proto::{ErrorCode, Failure};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::files::MAX_FILE;
-use crate::mesh_api::{Admission, JoinRequest};
+use crate::mesh_api::{Admission, JoinRequest, RotateRequest};
 use crate::paths::MESH_API_PORT;
 
 /// Time between two attempts to connect through a tunnel that is only just coming up.
@@ -55,6 +56,19 @@ pub async fn join(stream: TcpStream, request: &JoinRequest, deadline: Instant) -
 /// As [`join`].
 pub async fn state(stream: TcpStream, deadline: Instant) -> Result<ClusterState, Failure> {
     send(stream, Method::GET, "/v1/state", Vec::new(), deadline).await
+}
+
+/// `POST /v1/rotate-key`
+///
+/// # Errors
+/// As [`join`].
+pub async fn rotate(
+    stream: TcpStream,
+    step: Option<RotateStep>,
+    deadline: Instant,
+) -> Result<String, Failure> {
+    let body = serde_json::to_vec(&RotateRequest { step }).map_err(|error| lost(&error))?;
+    send(stream, Method::POST, "/v1/rotate-key", body, deadline).await
 }
 
 fn lost(error: &dyn std::error::Error) -> Failure {

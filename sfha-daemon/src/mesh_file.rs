@@ -35,6 +35,11 @@ pub struct MeshFile {
     pub peers: Vec<MeshFilePeer>,
 }
 
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+}
+
 /// One peer in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,14 +77,13 @@ impl MeshFile {
     pub fn load(paths: &Paths) -> Result<Option<Self>, Failure> {
         let path = paths.mesh();
         let Some(text) = files::read_text(&path)? else { return Ok(None) };
-        let file: Self = files::parse_yaml(&path, &text)?;
-        if file.version != FORMAT {
-            return Err(files::invalid(
-                &path,
-                &format!("version {} is not known to this program", file.version),
-            ));
+        // Before the rest: a later form may have other fields.
+        if let Ok(Head { version }) = files::parse_yaml(&path, &text)
+            && version != FORMAT
+        {
+            return Err(files::unknown_version(&path, &text, "version", version));
         }
-        Ok(Some(file))
+        files::parse_yaml(&path, &text).map(Some)
     }
 
     /// Lists the peers of node `me` as the state has them.

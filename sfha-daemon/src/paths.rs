@@ -76,6 +76,12 @@ impl Paths {
         self.etc.join("wireguard/private.key")
     }
 
+    /// `/etc/sfha/wireguard/next.key`, 0600: the private key that is prepared, while one is.
+    #[must_use]
+    pub fn next_key(&self) -> PathBuf {
+        self.etc.join("wireguard/next.key")
+    }
+
     /// `/etc/sfha/wireguard/public.key`, 0644.
     #[must_use]
     pub fn public_key(&self) -> PathBuf {
@@ -92,6 +98,12 @@ impl Paths {
     #[must_use]
     pub fn state(&self) -> PathBuf {
         self.lib.join("state.json")
+    }
+
+    /// `/var/lib/sfha/backup`: the last good version of some files.
+    #[must_use]
+    pub fn backup(&self) -> PathBuf {
+        self.lib.join("backup")
     }
 
     /// `/var/lib/sfha/joining.key`: the own key of a join that is not over, with its invite's id.

@@ -17,10 +17,11 @@ use crate::event_loop::{CoreHandle, EventLoop, Parts};
 use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{COROSYNC, Systemd};
-use crate::mesh::{self, Followed, MeshHandle, MeshTask, describe, internal, unix_now};
+use crate::mesh::{self, Followed, MeshHandle, MeshTask, Own, describe, internal, unix_now};
 use crate::mesh_api::{self, Api};
 use crate::mesh_client;
 use crate::recorder::Recorder;
+use crate::rotation::{self, Rotator};
 use crate::setup::Progress;
 use crate::store::{self, Node};
 use crate::vips::{LEASE_CERTAIN, LEASE_CERTAIN_BESIDE_OTHERS, Vips};
@@ -54,6 +55,8 @@ pub struct Runtime {
     pub core: CoreHandle,
     /// The mesh; `None` for a cluster on the LAN.
     pub mesh: Option<MeshHandle>,
+    /// Changes this node's key; `None` as for the mesh.
+    pub rotator: Option<Arc<Rotator>>,
     event_loop: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
@@ -79,10 +82,7 @@ impl Runtime {
         if let Some(device) = &device
             && !running
         {
-            let (nobody, unknown) = (Default::default(), Default::default());
-            let wanted = sfha_core::mesh::wanted_peers(&node.state, node.me, &nobody, &unknown, unix_now());
-            let peers = mesh::resolve(&wanted).await;
-            device.sync_peers(&peers).await.map_err(|error| mesh::failure(&error))?;
+            rotation::first_peers(device, &node.state, node.me).await?;
             catch_up(&mut node).await;
         }
         if let Some(progress) = progress {
@@ -118,17 +118,21 @@ impl Runtime {
         let (event_loop, core) = EventLoop::new(parts);
         let node = Arc::new(node);
         let mut tasks = JoinSet::new();
+        let mut rotator = None;
         let mesh = match (&node.mesh, device) {
             (Some((file, key)), Some(device)) => {
-                let (file, key) = (file.clone(), key.clone());
                 let address = file.address.addr();
+                let own =
+                    Own { me: node.me, paths: node.paths.clone(), file: file.clone(), key: key.clone() };
                 let follow = Followed { state: core.watch_state(), holders: core.watch_holders() };
-                let handle = MeshTask::start(device, file, key, node.me, netlink, systemd.clone(), follow);
+                let handle = MeshTask::start(own, device, netlink, systemd.clone(), follow);
+                rotator = Some(Rotator::new(node.paths.clone(), node.me, core.clone(), handle.clone()));
                 let api = Api {
                     node: Arc::clone(&node),
                     core: core.clone(),
                     mesh: handle.clone(),
                     corosync: Arc::clone(&corosync),
+                    rotator: rotator.clone(),
                 };
                 let server = mesh_api::serve(address, api).await?;
                 tasks.spawn(async move {
@@ -142,7 +146,7 @@ impl Runtime {
         tasks.spawn(keep_corosync(systemd, core.clone()));
         tasks.spawn(expire_invites(core.clone()));
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
-        Ok(Self { node, core, mesh, event_loop: tokio::spawn(event_loop.run()), tasks })
+        Ok(Self { node, core, mesh, rotator, event_loop: tokio::spawn(event_loop.run()), tasks })
     }
 
     /// The status as `sfha` shows it: what the core says, with the mesh counted.

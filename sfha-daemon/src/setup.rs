@@ -24,22 +24,42 @@ const COROSYNC_PROGRAM: &str = "/usr/sbin/corosync";
 /// Tells whoever asked how far it is.
 #[derive(Clone)]
 pub struct Progress {
-    steps: mpsc::Sender<(Step, u64)>,
+    steps: mpsc::Sender<Told>,
     started: Instant,
+}
+
+/// One step that was told.
+#[derive(Debug)]
+pub struct Told {
+    /// Which.
+    pub step: Step,
+    /// The node that it is about; this one if absent.
+    pub node: Option<String>,
+    /// Milliseconds since the request.
+    pub elapsed_ms: u64,
 }
 
 impl Progress {
     /// Of a request that has just come.
     #[must_use]
-    pub fn new(steps: mpsc::Sender<(Step, u64)>) -> Self {
+    pub fn new(steps: mpsc::Sender<Told>) -> Self {
         Self { steps, started: Instant::now() }
     }
 
     /// The next step begins.
     pub fn step(&self, step: Step) {
         info!(?step, elapsed_ms = self.elapsed_ms(), "setting up");
+        self.tell(step, None);
+    }
+
+    /// The next step begins on a node.
+    pub fn step_of(&self, node: &str, step: Step) {
+        self.tell(step, Some(node.to_owned()));
+    }
+
+    fn tell(&self, step: Step, node: Option<String>) {
         // A client that does not read misses steps, nothing else.
-        let _ = self.steps.try_send((step, self.elapsed_ms()));
+        let _ = self.steps.try_send(Told { step, node, elapsed_ms: self.elapsed_ms() });
     }
 
     /// Milliseconds since the request.
@@ -232,6 +252,7 @@ impl Undo {
             paths.mesh(),
             paths.cluster_key(),
             paths.private_key(),
+            paths.next_key(),
             paths.public_key(),
             paths.wg_conf(),
             paths.state(),

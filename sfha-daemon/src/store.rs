@@ -5,14 +5,20 @@ use base64::engine::general_purpose::STANDARD;
 use sfha_core::state::STATE_FORMAT;
 use sfha_core::{ClusterState, NodeId};
 use sfha_proto::{ErrorCode, Failure};
+use tracing::warn;
 use zeroize::Zeroizing;
 
+use crate::backup;
 use crate::config_file::ConfigFile;
 use crate::corosync_conf::{ConfNode, CorosyncConf, Profile, render};
 use crate::files;
 use crate::io::wireguard::PrivateKey;
 use crate::mesh_file::MeshFile;
 use crate::paths::Paths;
+
+mod keys;
+
+pub use keys::{committed_key, load_next_key, load_private_key, own_key, save_keys, save_next_key};
 
 /// Largest secret file, in bytes.
 const SECRET_BYTES: usize = 32;
@@ -34,17 +40,28 @@ pub struct Node {
 }
 
 impl Node {
-    /// Reads everything; `None` when this node has no cluster.
+    /// Reads everything; `None` when this node has no cluster. What was read and makes sense is kept as
+    /// [`backup`].
     ///
     /// # Errors
     /// `file-invalid` or `file-mode` for the first file that does not read.
     pub fn load(paths: &Paths) -> Result<Option<Self>, Failure> {
+        let node = Self::read(paths).map_err(|failure| backup::mention(paths, failure))?;
+        if node.is_some() {
+            backup::keep(paths);
+        }
+        Ok(node)
+    }
+
+    fn read(paths: &Paths) -> Result<Option<Self>, Failure> {
         let Some(config) = ConfigFile::load(paths)? else { return Ok(None) };
         let missing = |path: std::path::PathBuf| files::invalid(&path, "missing");
         let state = load_state(paths)?.ok_or_else(|| missing(paths.state()))?;
         let me = state.node_id(&config.node.name).ok_or_else(|| {
-            files::invalid(
+            let text = files::read_text(&paths.config()).ok().flatten().unwrap_or_default();
+            files::invalid_at(
                 &paths.config(),
+                files::line_of(&text, &["node", "name"]),
                 &format!("node.name: the cluster has no node {:?}", config.node.name),
             )
         })?;
@@ -52,13 +69,18 @@ impl Node {
             None => None,
             Some(_) => {
                 let file = MeshFile::load(paths)?.ok_or_else(|| missing(paths.mesh()))?;
-                let key = load_private_key(paths)?.ok_or_else(|| missing(paths.private_key()))?;
+                let key = own_key(paths, &state.nodes[&me])?;
                 Some((file, key))
             }
         };
         let secret = load_secret(paths)?.ok_or_else(|| missing(paths.cluster_key()))?;
         Ok(Some(Self { paths: paths.clone(), me, config, mesh, secret, state }))
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Head {
+    format: u32,
 }
 
 /// Reads the replicated state; `None` when there is none.
@@ -68,34 +90,15 @@ impl Node {
 pub fn load_state(paths: &Paths) -> Result<Option<ClusterState>, Failure> {
     let path = paths.state();
     let Some(text) = files::read_text(&path)? else { return Ok(None) };
-    let state: ClusterState = serde_json::from_str(&text).map_err(|error| {
-        files::invalid_at(&path, error.line(), &error.to_string()).with("column", error.column())
-    })?;
-    if state.format != STATE_FORMAT {
-        return Err(files::invalid(&path, &format!("format {} is not known to this program", state.format)));
+    // Before the rest: a later form may have other fields.
+    if let Ok(Head { format }) = serde_json::from_str(&text)
+        && format != STATE_FORMAT
+    {
+        return Err(files::unknown_version(&path, &text, "format", format));
     }
-    Ok(Some(state))
-}
-
-/// Reads this node's private key; `None` when there is none.
-///
-/// # Errors
-/// `file-mode`, `file-invalid`.
-pub fn load_private_key(paths: &Paths) -> Result<Option<PrivateKey>, Failure> {
-    let path = paths.private_key();
-    let Some(bytes) = files::read_secret(&path)? else { return Ok(None) };
-    let text = std::str::from_utf8(&bytes).map_err(|_| files::invalid(&path, "not a WireGuard key"))?;
-    text.trim().parse().map(Some).map_err(|_| files::invalid(&path, "not a WireGuard key"))
-}
-
-/// Writes this node's key pair with its modes.
-///
-/// # Errors
-/// `file-write`.
-pub fn save_keys(paths: &Paths, key: &PrivateKey) -> Result<(), Failure> {
-    let text = Zeroizing::new(format!("{}\n", &*key.to_base64()));
-    files::write_atomic(&paths.private_key(), text.as_bytes(), 0o600)?;
-    files::write_atomic(&paths.public_key(), format!("{}\n", key.public()).as_bytes(), 0o644)
+    serde_json::from_str(&text).map(Some).map_err(|error| {
+        files::invalid_at(&path, error.line(), &error.to_string()).with("column", error.column())
+    })
 }
 
 /// Reads the secret that signs tokens; `None` when there is none.
@@ -105,11 +108,11 @@ pub fn save_keys(paths: &Paths, key: &PrivateKey) -> Result<(), Failure> {
 pub fn load_secret(paths: &Paths) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     let path = paths.cluster_key();
     let Some(bytes) = files::read_secret(&path)? else { return Ok(None) };
-    let text = std::str::from_utf8(&bytes).map_err(|_| files::invalid(&path, "not base64"))?;
-    let secret =
-        Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| files::invalid(&path, "not base64"))?);
+    let wrong = |reason| files::invalid_at(&path, 1, reason);
+    let text = std::str::from_utf8(&bytes).map_err(|_| wrong("not base64"))?;
+    let secret = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| wrong("not base64"))?);
     if secret.len() < SECRET_BYTES {
-        return Err(files::invalid(&path, "too short"));
+        return Err(wrong("too short"));
     }
     Ok(Some(secret))
 }
@@ -149,12 +152,16 @@ pub fn new_secret_length() -> usize {
 pub fn persist(paths: &Paths, state: &ClusterState, me: NodeId) -> Result<(), Failure> {
     let conf = corosync_conf(state)?;
     files::write_if_changed(&paths.corosync_conf(), conf.as_bytes(), 0o644)?;
-    if state.mesh.is_some()
-        && let Some(mut file) = MeshFile::load(paths)?
-    {
-        file.set_peers(state, me);
-        file.save(paths)?;
-        files::write_if_changed(&paths.wg_conf(), wg_conf(&file).as_bytes(), 0o600)?;
+    if state.mesh.is_some() {
+        match MeshFile::load(paths) {
+            Ok(Some(mut file)) => {
+                file.set_peers(state, me);
+                file.save(paths)?;
+            }
+            Ok(None) => {}
+            // Somebody is editing it, or the disk lost it. It is not replaced, and the cluster goes on.
+            Err(failure) => warn!(%failure, "mesh.yml does not read and stays as it is"),
+        }
     }
     let text = serde_json::to_vec_pretty(state)
         .map_err(|error| files::invalid(&paths.state(), &error.to_string()))?;
@@ -192,25 +199,4 @@ pub fn profile(state: &ClusterState) -> Profile {
         "wan" => Profile::Wan,
         _ => Profile::Lan,
     }
-}
-
-/// For people who debug with `wg`; without the private key.
-fn wg_conf(file: &MeshFile) -> String {
-    use std::fmt::Write as _;
-    let mut text = format!(
-        "# Written by sfhad for people who debug; sfha never reads it.\n\
-         # The private key is in private.key.\n\
-         [Interface]\n# Address = {}\n# MTU = {}\nListenPort = {}\n",
-        file.address, file.mtu, file.port
-    );
-    for peer in &file.peers {
-        let host = sfha_core::mesh::host(peer.ip);
-        let _ =
-            write!(text, "\n# {}\n[Peer]\nPublicKey = {}\nAllowedIPs = {host}\n", peer.name, peer.public_key);
-        if let Some(endpoint) = &peer.endpoint {
-            let _ = writeln!(text, "Endpoint = {endpoint}");
-        }
-        let _ = writeln!(text, "PersistentKeepalive = {}", sfha_core::mesh::KEEPALIVE_S);
-    }
-    text
 }

@@ -48,6 +48,10 @@ pub enum ErrorCode {
     AlreadyExists,
     /// There is no node that could take it over. Details: `name`.
     NoCandidate,
+    /// Nodes are not here that must be. Details: `nodes` (names, separated by commas).
+    NodesAway,
+    /// Another step comes first. Details: `node`, `wanted` (`prepare`, `commit`, `cleanup`).
+    WrongStep,
 
     // --- init and join ---
     /// Corosync is not installed. Details: `program`.
@@ -83,7 +87,8 @@ pub enum ErrorCode {
     TooManyNodes,
 
     // --- files ---
-    /// A file of ours does not read. Details: `path`, `line`, `column`, `reason`.
+    /// A file of ours does not read. Details: `path`, `line`, `column`, `reason`, `backup`
+    /// (where its last good version is).
     FileInvalid,
     /// A secret file can be read by others. Details: `path`, `mode`, `wanted`.
     FileMode,
@@ -120,6 +125,8 @@ impl ErrorCode {
             | Self::AlreadySo
             | Self::AlreadyExists
             | Self::NoCandidate
+            | Self::NodesAway
+            | Self::WrongStep
             | Self::TooManyNodes => 4,
             Self::NotPermitted => 5,
             Self::TimedOut => 6,

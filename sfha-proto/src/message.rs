@@ -77,11 +77,14 @@ pub struct Progress {
     pub id: u64,
     /// What is being done now.
     pub step: Step,
+    /// Name of the node that it is about; the one that was asked if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Milliseconds since the request.
     pub elapsed_ms: u64,
 }
 
-/// Steps of `init` and `join`, in their order.
+/// Steps of `init` and `join`, in their order; then those of `mesh.rotate-keys`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -102,6 +105,12 @@ pub enum Step {
     Corosync,
     /// Waiting for membership, quorum and state.
     Membership,
+    /// Making a key and having every node know it.
+    KeyPrepare,
+    /// Changing to it.
+    KeyCommit,
+    /// Having the old one forgotten.
+    KeyCleanup,
     /// A step of a newer daemon.
     #[serde(other)]
     Other,
@@ -138,6 +147,8 @@ pub mod method {
     pub const MESH_TOKENS: &str = "mesh.tokens";
     /// [`super::NameParams`] (the id); result: `{}`.
     pub const MESH_REVOKE: &str = "mesh.revoke";
+    /// [`super::RotateParams`]; result: [`super::RotateDone`]. Sends `progress`.
+    pub const MESH_ROTATE_KEYS: &str = "mesh.rotate-keys";
     /// [`super::VipAddParams`]; result: `{}` once every member has written it.
     pub const VIP_ADD: &str = "vip.add";
     /// [`super::NameParams`]; result: `{}`.
@@ -232,6 +243,52 @@ pub struct TokenParams {
     /// Address for the joiner; the next free one if absent.
     #[serde(default)]
     pub ip: Option<String>,
+}
+
+/// One of the three steps of a change of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RotateStep {
+    /// A key is made, and every node gets to know it.
+    Prepare,
+    /// The node changes to it.
+    Commit,
+    /// The old one is forgotten.
+    Cleanup,
+}
+
+/// Parameters of `mesh.rotate-keys`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotateParams {
+    /// Only this step; what is left of all three if absent.
+    #[serde(default)]
+    pub step: Option<RotateStep>,
+    /// Name of the node; the one that is asked if absent.
+    #[serde(default)]
+    pub node: Option<String>,
+    /// Every node, one after the other.
+    #[serde(default)]
+    pub all: bool,
+}
+
+/// Result of `mesh.rotate-keys`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotateDone {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The nodes, in the order in which it was done.
+    pub nodes: Vec<RotatedNode>,
+}
+
+/// One node of [`RotateDone`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RotatedNode {
+    /// Its name.
+    pub node: String,
+    /// The public key that it has now, base64.
+    pub public_key: String,
+    /// How long it took, in milliseconds.
+    pub elapsed_ms: u64,
 }
 
 /// Parameters of methods that name one thing.

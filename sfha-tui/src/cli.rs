@@ -7,7 +7,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
-use sfha_proto::message::{InitParams, TokenParams, VipAddParams};
+use sfha_proto::message::{InitParams, RotateParams, TokenParams, VipAddParams};
 
 use crate::t;
 
@@ -61,6 +61,8 @@ pub enum Task {
     MeshTokens,
     /// Revoke one.
     MeshRevoke(String),
+    /// Change the keys of nodes.
+    MeshRotateKeys(RotateParams),
     /// List VIPs.
     VipList,
     /// Add one.

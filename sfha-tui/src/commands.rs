@@ -22,6 +22,7 @@ use crate::t;
 
 mod ask;
 mod programs;
+mod rotate;
 mod setup;
 mod show;
 mod units;
@@ -121,6 +122,7 @@ async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
                 show::tokens(&tokens, paint)
             })
         }
+        Task::MeshRotateKeys(params) => rotate::run(global, params).await,
         task => change(global, task).await,
     }
 }

@@ -159,6 +159,7 @@ fn arguments(failure: &Failure) -> Arguments {
 
 /// The names of all details in the protocol.
 const DETAILS: &[&str] = &[
+    "backup",
     "by",
     "cause",
     "cluster",
@@ -177,6 +178,7 @@ const DETAILS: &[&str] = &[
     "needed",
     "network",
     "node",
+    "nodes",
     "parameter",
     "path",
     "port",

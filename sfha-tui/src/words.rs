@@ -1,7 +1,7 @@
 //! One word or two for each state of the protocol, and the mark that goes with it.
 
 use sfha_proto::mesh::{Backend, PeerState};
-use sfha_proto::message::Step;
+use sfha_proto::message::{RotateStep, Step};
 use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState, VipStatus};
 
 use crate::t;
@@ -176,6 +176,18 @@ pub fn step(step: Step) -> String {
         Step::Files => t!("step-files"),
         Step::Corosync => t!("step-corosync"),
         Step::Membership => t!("step-membership"),
+        Step::KeyPrepare => t!("step-key-prepare"),
+        Step::KeyCommit => t!("step-key-commit"),
+        Step::KeyCleanup => t!("step-key-cleanup"),
         _ => t!("step-other"),
+    }
+}
+
+/// One of the steps of a change of keys, by itself.
+pub fn rotate_step(step: RotateStep) -> String {
+    match step {
+        RotateStep::Prepare => t!("step-key-prepare"),
+        RotateStep::Commit => t!("step-key-commit"),
+        RotateStep::Cleanup => t!("step-key-cleanup"),
     }
 }

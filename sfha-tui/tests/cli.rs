@@ -297,7 +297,7 @@ fn wrong_usage_is_two_in_text_and_in_json() {
 
 #[test]
 fn commands_of_later_versions_say_so() {
-    for line in ["doctor", "node remove node2 --yes", "mesh rotate-keys --prepare", "stonith status -j"] {
+    for line in ["doctor", "node remove node2 --yes", "stonith status -j"] {
         let output = run(Path::new("/nonexistent"), line);
         assert_eq!(code(&output), 1, "{line}");
         let told = format!("{}{}", stdout(&output), stderr(&output));

@@ -17,6 +17,7 @@ mod checks;
 mod corosync;
 mod faults;
 mod hands;
+mod keys;
 mod machine;
 mod profile;
 mod record;

@@ -19,5 +19,7 @@ mod interrupted;
 mod network;
 #[path = "e2e/refusals.rs"]
 mod refusals;
+#[path = "e2e/rotation.rs"]
+mod rotation;
 #[path = "e2e/secrets.rs"]
 mod secrets;

@@ -89,6 +89,34 @@ pub enum Command {
         /// What it is from now on.
         standby: bool,
     },
+    /// A node has made itself another key; the others get to know it.
+    PrepareKey {
+        /// Id of the node.
+        node: NodeId,
+        /// The key, base64.
+        public_key: String,
+    },
+    /// Every node has the prepared key on disk.
+    ConfirmKey {
+        /// Id of the node.
+        node: NodeId,
+        /// The key, base64.
+        public_key: String,
+    },
+    /// The node changes to its prepared key.
+    CommitKey {
+        /// Id of the node.
+        node: NodeId,
+        /// The prepared key, base64.
+        public_key: String,
+    },
+    /// The key that the node had before is forgotten.
+    CleanupKey {
+        /// Id of the node.
+        node: NodeId,
+        /// The old key, base64.
+        public_key: String,
+    },
     /// Sets whether the cluster keeps its hands off.
     SetMaintenance {
         /// What it is from now on.
@@ -158,6 +186,10 @@ impl ClusterState {
                 }
                 entry.standby = *standby;
             }
+            Command::PrepareKey { .. }
+            | Command::ConfirmKey { .. }
+            | Command::CommitKey { .. }
+            | Command::CleanupKey { .. } => self.rotate(command)?,
             Command::SetMaintenance { on } => {
                 if self.maintenance == *on {
                     return Err(already("maintenance"));
@@ -197,6 +229,9 @@ impl ClusterState {
         let taken = |kind: &str, name: &str, by: String| {
             Failure::new(ErrorCode::AlreadyExists).with("kind", kind).with("name", name).with("by", by)
         };
+        if let Some(node) = self.node_of_key(public_key) {
+            return Err(taken("key", id, node.name.clone()));
+        }
         if self.invites.contains_key(id) {
             return Err(taken("token", id, id.to_owned()));
         }
@@ -254,11 +289,11 @@ impl ClusterState {
                 .with("name", name)
                 .with("by", node.address.to_string()));
         }
-        if let Some(node) = self.nodes.values().find(|node| node.public_key.as_deref() == Some(public_key)) {
+        if let Some(by) = self.key_user(public_key) {
             return Err(Failure::new(ErrorCode::AlreadyExists)
                 .with("kind", "key")
                 .with("name", name)
-                .with("by", node.name.clone()));
+                .with("by", by));
         }
         if self.nodes.len() >= MAX_NODES {
             return Err(Failure::new(ErrorCode::TooManyNodes).with("limit", MAX_NODES));
@@ -270,6 +305,7 @@ impl ClusterState {
             public_key: Some(public_key.to_owned()),
             endpoint: endpoint.map(str::to_owned),
             standby: false,
+            rotation: Default::default(),
         };
         self.next_node_id += 1;
         self.nodes.insert(id, node);
@@ -355,11 +391,11 @@ pub fn rfc3339(seconds: i64) -> String {
     jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |time| time.to_string())
 }
 
-fn already(what: &str) -> Failure {
+pub(crate) fn already(what: &str) -> Failure {
     Failure::new(ErrorCode::AlreadySo).with("what", what)
 }
 
-fn not_found(kind: &str, name: &str) -> Failure {
+pub(crate) fn not_found(kind: &str, name: &str) -> Failure {
     Failure::new(ErrorCode::NotFound).with("kind", kind).with("name", name)
 }
 

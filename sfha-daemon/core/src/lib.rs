@@ -35,6 +35,7 @@ pub mod ledger;
 pub mod mesh;
 pub mod mesh_vips;
 pub mod message;
+pub mod rotation;
 pub mod state;
 pub mod sync;
 pub mod time;

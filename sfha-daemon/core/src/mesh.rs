@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::mesh_vips::{Holders, addresses_of};
+use crate::rotation;
 use crate::state::{ClusterState, NodeId};
 
 /// Seconds between keepalives, so that NAT keeps its mapping (wg(8), PersistentKeepalive).
@@ -29,6 +30,8 @@ pub struct WantedPeer {
 /// The node that made an invite accepts the invite key for the reserved address until it has seen a
 /// handshake with the joiner's own key (`handshaken`): until then the joiner may still need the invite
 /// tunnel, be it to hear the answer or to repeat the request. All other nodes know only own keys.
+///
+/// Of a node whose key is changed, the key that `handshaken` names ([`rotation::current`]) gets everything.
 #[must_use]
 pub fn wanted_peers(
     state: &ClusterState,
@@ -55,13 +58,13 @@ pub fn wanted_peers(
     for (id, node) in state.nodes.iter().filter(|(id, _)| **id != me) {
         let Some(public_key) = &node.public_key else { continue };
         let allowed_ips = if on_invite.contains(id) { Vec::new() } else { addresses_of(state, holders, *id) };
-        let endpoint = node.endpoint.clone();
-        peers.push(WantedPeer {
+        let in_use = WantedPeer {
             public_key: public_key.clone(),
-            endpoint,
+            endpoint: node.endpoint.clone(),
             allowed_ips,
             keepalive: Some(KEEPALIVE_S),
-        });
+        };
+        peers.extend(rotation::peers(node, &in_use, handshaken));
     }
     peers
 }
@@ -86,6 +89,7 @@ mod tests {
             public_key: Some("key1".into()),
             endpoint: Some("192.0.2.1:51820".into()),
             standby: false,
+            rotation: Default::default(),
         };
         let mut state = ClusterState::new("prod", "lan", Some(mesh), first);
         let invite = Command::AddInvite {

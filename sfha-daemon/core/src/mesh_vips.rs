@@ -81,6 +81,7 @@ mod tests {
             public_key: Some(format!("key{id}")),
             endpoint: None,
             standby: false,
+            rotation: Default::default(),
         };
         let mut state = ClusterState::new("c", "lan", Some(mesh), node(1, format!("{first}1")));
         for id in 2..=3 {

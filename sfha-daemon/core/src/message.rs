@@ -159,6 +159,7 @@ mod tests {
             public_key: None,
             endpoint: None,
             standby: false,
+            rotation: Default::default(),
         };
         let state = ClusterState::new("prod", "lan", None, node);
         let round = Round { by: Member { node: 1, pid: 7 }, count: 1 };

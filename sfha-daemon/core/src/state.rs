@@ -15,6 +15,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::rotation::Rotation;
+
 /// Corosync's node id: 1 to 2³¹ − 1, never used a second time.
 pub type NodeId = u32;
 
@@ -104,6 +106,9 @@ pub struct Node {
     pub endpoint: Option<String>,
     /// Takes nothing on.
     pub standby: bool,
+    /// Its other keys, while its key is changed.
+    #[serde(default, skip_serializing_if = "Rotation::is_none")]
+    pub rotation: Rotation,
 }
 
 /// One VIP.

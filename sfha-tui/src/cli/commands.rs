@@ -1,6 +1,6 @@
 //! Every command of this version, in the order of the help.
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, ArgGroup, Command, value_parser};
 use clap_complete::Shell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -174,6 +174,25 @@ fn mesh() -> Command {
                 .about(t!("cmd-mesh-revoke"))
                 .arg(Arg::new("id").value_name("ID").required(true).help(t!("arg-token-id"))),
         )
+        .subcommand(rotate_keys())
+}
+
+fn rotate_keys() -> Command {
+    let flag = |name: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue);
+    Command::new("rotate-keys")
+        .about(t!("cmd-mesh-rotate-keys"))
+        .arg(flag("prepare").help(t!("arg-rotate-prepare")))
+        .arg(flag("commit").help(t!("arg-rotate-commit")))
+        .arg(flag("cleanup").help(t!("arg-rotate-cleanup")))
+        .group(ArgGroup::new("step").args(["prepare", "commit", "cleanup"]))
+        .arg(
+            Arg::new("node")
+                .long("node")
+                .value_name(t!("value-node"))
+                .conflicts_with("all")
+                .help(t!("arg-node")),
+        )
+        .arg(flag("all").help(t!("arg-rotate-all")))
 }
 
 fn vip() -> Command {

@@ -24,7 +24,7 @@ const LATER: &[(&str, &[&str])] = &[
             "constraints",
         ],
     ),
-    ("mesh", &["up", "down", "add-peer", "remove-peer", "rotate-keys"]),
+    ("mesh", &["up", "down", "add-peer", "remove-peer"]),
 ];
 
 /// Adds them, hidden, taking whatever follows.

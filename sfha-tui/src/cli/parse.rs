@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use clap::error::ErrorKind;
 use clap_complete::Shell;
 use sfha_proto::SOCKET_PATH;
-use sfha_proto::message::{InitMesh, InitParams, TokenParams, VipAddParams};
+use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
 
 use super::{Global, JoinTask, Task, TokenSource, command, later, usage};
 use crate::problem::Problem;
@@ -100,6 +100,17 @@ fn task(matches: &ArgMatches) -> Task {
         }),
         ("mesh", Some(("tokens", _))) => Task::MeshTokens,
         ("mesh", Some(("revoke", m))) => Task::MeshRevoke(required(m, "id")),
+        ("mesh", Some(("rotate-keys", m))) => Task::MeshRotateKeys(RotateParams {
+            step: [
+                ("prepare", RotateStep::Prepare),
+                ("commit", RotateStep::Commit),
+                ("cleanup", RotateStep::Cleanup),
+            ]
+            .into_iter()
+            .find_map(|(flag, step)| m.get_flag(flag).then_some(step)),
+            node: text(m, "node"),
+            all: m.get_flag("all"),
+        }),
         ("vip", Some(("list", _))) => Task::VipList,
         ("vip", Some(("add", m))) => Task::VipAdd(VipAddParams {
             name: required(m, "name"),

@@ -21,7 +21,7 @@ use crate::paint::{self, Paint};
 use crate::problem::Problem;
 use crate::t;
 
-mod steps;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 

@@ -105,7 +105,7 @@ impl Client {
 
     /// Probes an address at an interval of your own.
     pub fn probe_every(&self, ip: IpAddr, interval: Duration) -> Result<Prober> {
-        Prober::start(self.netns(), ip, interval)
+        Prober::start(self.netns(), "eth0", ip, interval)
     }
 
     /// Forgets who has which address, as a machine that was just switched on.

@@ -16,6 +16,7 @@ use super::cgroup::Cgroup;
 use super::nat::Router;
 use super::netns;
 use super::place::Place;
+use super::prober::Prober;
 use super::process::{ProcessId, run};
 use super::reap::GlobalLock;
 use super::switch::{Endpoint, Switch};
@@ -57,6 +58,11 @@ impl Node {
     /// Where others see it: the address of its router if it has one, otherwise its own.
     pub fn outside_ip(&self) -> Ipv4Addr {
         self.router().map_or_else(|| address::ipv4(self.host()), |router| router.outside())
+    }
+
+    /// Probes an address over the mesh from now on.
+    pub fn probe_mesh(&self, ip: IpAddr, interval: Duration) -> Result<Prober> {
+        Prober::start(self.netns(), "wg-sfha", ip, interval)
     }
 
     /// The name of its network namespace, for `ip netns exec`.

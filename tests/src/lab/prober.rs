@@ -46,14 +46,19 @@ impl Shared {
 }
 
 impl Prober {
-    pub(crate) fn start(netns: String, ip: IpAddr, interval: Duration) -> Result<Self> {
+    pub(crate) fn start(
+        netns: String,
+        interface: &'static str,
+        ip: IpAddr,
+        interval: Duration,
+    ) -> Result<Self> {
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
             start: Instant::now(),
             probes: Mutex::default(),
         });
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH)? - shared.start.elapsed();
-        let line = netns::within(&netns, move || Line::open(ip, epoch))?;
+        let line = netns::within(&netns, move || Line::open(interface, ip, epoch))?;
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
             move || {
@@ -133,7 +138,7 @@ struct Line {
 }
 
 impl Line {
-    fn open(ip: IpAddr, epoch: Duration) -> Result<Self> {
+    fn open(interface: &str, ip: IpAddr, epoch: Duration) -> Result<Self> {
         static NEXT_ID: AtomicU16 = AtomicU16::new(1);
         let format = Format::of(ip);
         let requests =
@@ -141,7 +146,9 @@ impl Line {
         let ethertype = format.ethertype().to_be();
         let frames = Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(i32::from(ethertype))));
         let frames = frames.context("packet socket")?;
-        frames.bind(&link_address(ethertype, if_nametoindex("eth0")?)).context("bind to eth0")?;
+        frames
+            .bind(&link_address(ethertype, if_nametoindex(interface)?))
+            .with_context(|| format!("bind to {interface}"))?;
         setsockopt(&frames, sockopt::ReceiveTimestampns, &true)?;
         frames.set_recv_buffer_size(4 << 20)?;
         Ok(Self {
@@ -201,8 +208,9 @@ impl Line {
         let length = message.bytes;
         let at = stamp.map_or_else(|| shared.start.elapsed(), |stamp| stamp.saturating_sub(self.epoch));
         let Some(index) = self.format.parse_answer(&buffer[..length], self.id) else { return Ok(()) };
-        if let (Some(probe), Some(mac)) = (shared.probes().get_mut(usize::try_from(index)?), mac) {
-            probe.answer.get_or_insert(Answer { at, mac });
+        if let Some(probe) = shared.probes().get_mut(usize::try_from(index)?) {
+            // A tunnel has no hardware addresses.
+            probe.answer.get_or_insert(Answer { at, mac: mac.unwrap_or_default() });
         }
         Ok(())
     }

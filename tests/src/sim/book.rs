@@ -17,6 +17,8 @@ struct Request {
     over: bool,
     /// The value it writes to the register.
     value: Option<String>,
+    /// The key it prepares.
+    key: Option<String>,
 }
 
 /// One write to the register: the endpoint of node 1.
@@ -60,7 +62,11 @@ impl Book {
         if let Some(value) = &value {
             self.writes.insert(value.clone(), Write { asked: now, over: None });
         }
-        let request = Request { node, pid, asked: now, over: false, value };
+        let key = match command {
+            Some(Command::PrepareKey { public_key, .. }) => Some(public_key.clone()),
+            _ => None,
+        };
+        let request = Request { node, pid, asked: now, over: false, value, key };
         self.requests.insert(self.last, request);
         self.last
     }
@@ -71,6 +77,7 @@ impl Book {
         format!("value{}:1", self.writes.len())
     }
 
+    /// Returns the key that was prepared by it.
     pub(super) fn answered(
         &mut self,
         number: u64,
@@ -78,7 +85,7 @@ impl Book {
         pid: u32,
         now: u64,
         result: &Result<Answered, Failure>,
-    ) -> Result<(), String> {
+    ) -> Result<Option<String>, String> {
         let request = self.requests.get_mut(&number).ok_or(format!("request {number} was never made"))?;
         if request.over || (request.node, request.pid) != (node, pid) {
             return Err(format!("request {number} is answered again by node {node}: {result:?}"));
@@ -90,7 +97,8 @@ impl Book {
             Err(failure) => failure.code.as_str(),
         };
         *self.outcomes.entry(outcome.clone()).or_default() += 1;
-        let Some(value) = request.value.clone() else { return Ok(()) };
+        let key = request.key.clone().filter(|_| outcome == "applied");
+        let Some(value) = request.value.clone() else { return Ok(key) };
         if outcome == "applied" {
             let asked = |value: &String| self.writes.get(value).map_or(0, |write| write.asked);
             if self.kept.as_ref().is_none_or(|kept| asked(kept) < asked(&value)) {
@@ -103,7 +111,7 @@ impl Book {
         {
             write.over = Some(now);
         }
-        Ok(())
+        Ok(key)
     }
 
     /// What an established state has in the register: nothing that the kept write had overwritten.

@@ -43,6 +43,9 @@ impl World {
         if let Err(why) = self.book.check_register(endpoint.as_deref()) {
             self.violate(|| format!("node {node}, epoch {} version {}: {why}", age.0, age.1));
         }
+        if let Err(why) = super::keys::check(&state, &self.keys) {
+            self.violate(|| format!("node {node}, epoch {} version {}: {why}", age.0, age.1));
+        }
         let known: BTreeSet<NodeId> = state.nodes.keys().copied().collect();
         let other = self.book.states.entry(age).or_insert_with(|| state.clone());
         if *other != state {

@@ -161,7 +161,7 @@ impl World {
 
     fn some_command(&mut self) -> Command {
         let (name, address) = (self.rng.below(4), self.rng.below(4));
-        match self.rng.below(10) {
+        match self.rng.below(14) {
             0..2 => add_vip(name, address),
             2..4 => Command::RemoveVip { name: format!("v{name}") },
             4..6 => {
@@ -169,6 +169,7 @@ impl World {
                 let node = self.rng.pick(&nodes).unwrap_or(1);
                 Command::SetStandby { node, standby: self.rng.chance(400) }
             }
+            6..10 => self.some_key_command(),
             _ => Command::SetEndpoint { node: 1, endpoint: Some(self.book.fresh_value()) },
         }
     }

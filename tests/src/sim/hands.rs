@@ -35,8 +35,9 @@ impl World {
             Action::Release { id, name, vip } => self.release(node, pid, id, name, vip),
             Action::Announce { .. } => {}
             Action::Answer { request, result } => {
-                if let Err(why) = self.book.answered(request, node, pid, self.now, &result) {
-                    self.violate(|| why);
+                match self.book.answered(request, node, pid, self.now, &result) {
+                    Ok(prepared) => prepared.iter().for_each(|key| self.check_prepared(key)),
+                    Err(why) => self.violate(|| why),
                 }
             }
             Action::Leave => {

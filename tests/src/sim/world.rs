@@ -11,6 +11,7 @@ use sfha_core::{ActionId, Cluster, ClusterState, Event, Member, NodeId, Settings
 use super::book::Book;
 use super::corosync::{Net, Out, What};
 use super::hands::Work;
+use super::keys::Keys;
 use super::machine::{Daemon, Machine};
 use super::profile::Profile;
 use super::record::{Log, Start, Turn};
@@ -74,6 +75,7 @@ pub struct World {
     pub(super) net: Net,
     pub(super) machines: BTreeMap<NodeId, Machine>,
     pub(super) book: Book,
+    pub(super) keys: Keys,
     /// Faults are over.
     pub(super) settling: bool,
     /// When somebody last took or released something.
@@ -103,6 +105,7 @@ impl World {
             net,
             machines,
             book: Book::default(),
+            keys: Keys::default(),
             settling: false,
             last_change: 0,
             story: record.then(VecDeque::new),
@@ -488,6 +491,7 @@ fn initial_state(count: u64, rng: &mut Rng) -> ClusterState {
         public_key: Some(format!("key{id}")),
         endpoint: None,
         standby: false,
+        rotation: Default::default(),
     };
     let network = "10.100.0.0/24".parse().unwrap_or_default();
     let mesh = MeshSettings { network, port: 51820, mtu: 1420 };

@@ -62,6 +62,8 @@ pub fn of(cluster: &Cluster, tokens: &[&str]) -> Vec<String> {
         for file in ["/etc/sfha/wireguard/private.key", "/etc/sfha/cluster.key"] {
             secrets.insert(node.read_file(file).unwrap().trim().to_owned());
         }
+        // While one is prepared.
+        secrets.extend(node.read_file("/etc/sfha/wireguard/next.key").map(|key| key.trim().to_owned()));
         let key = fs::read(node.disk().join("etc/corosync/authkey")).unwrap();
         // Long enough to be no chance, short enough for a line that breaks.
         secrets.insert(STANDARD.encode(&key[..24]));

@@ -66,6 +66,10 @@ impl Cluster {
         self.proposals.values().any(|proposal| such(&proposal.command))
     }
 
+    fn has_proposal(&self, seq: u64, such: impl Fn(&Command) -> bool) -> bool {
+        self.proposals.get(&seq).is_some_and(|proposal| such(&proposal.command))
+    }
+
     fn refusal(&self) -> Option<Failure> {
         if self.leaving.is_some() {
             return Some(ErrorCode::NoDaemon.into());
@@ -127,7 +131,10 @@ impl Cluster {
     }
 
     pub(super) fn applied(&mut self, seq: u64, now: Time) {
-        let (version, waiting, needed) = (self.state.version, self.view.clone(), self.disks_needed());
+        let (version, waiting) = (self.state.version, self.view.clone());
+        let prepares = self.has_proposal(seq, |command| matches!(command, Command::PrepareKey { .. }));
+        // A node that does not know the next key could be locked out by the commit.
+        let needed = if prepares { self.state.nodes.len() } else { self.disks_needed() };
         if let Some(proposal) = self.proposals.get_mut(&seq) {
             let written = BTreeSet::new();
             proposal.applied = Some(Applied { version, waiting, written, needed, failed: None });
@@ -238,6 +245,11 @@ impl Cluster {
         if self.is_operational() && !self.established && !self.may_begin() {
             return failure(nodes / 2 + 1);
         }
+        if let Command::PrepareKey { .. } = command
+            && let Some(failure) = self.nodes_away()
+        {
+            return Some(failure);
+        }
         if let Command::AddNode { invite, .. } = command {
             let known = self.state.invites.get(invite).is_some_and(|invite| invite.redeemed.is_some());
             // The new node counts before it is there.
@@ -246,6 +258,15 @@ impl Cluster {
             }
         }
         None
+    }
+
+    fn nodes_away(&self) -> Option<Failure> {
+        let daemons = self.daemons();
+        let away: Vec<&str> = (self.state.nodes.iter())
+            .filter(|(id, _)| !daemons.contains(id))
+            .map(|(_, node)| node.name.as_str())
+            .collect();
+        (!away.is_empty()).then(|| Failure::new(ErrorCode::NodesAway).with("nodes", away.join(", ")))
     }
 
     pub(super) fn begin_move(&mut self, request: u64, to: Option<NodeId>, now: Time) {
@@ -318,6 +339,7 @@ impl Cluster {
     /// Answers what is done, gone or too late.
     pub(super) fn answer_requests(&mut self, now: Time) {
         let mut answers = Vec::new();
+        let away = self.nodes_away();
         self.proposals.retain(|_, proposal| {
             let result = match &proposal.applied {
                 Some(Applied { waiting, failed: Some(node), .. }) if waiting.is_empty() => {
@@ -325,6 +347,11 @@ impl Cluster {
                 }
                 Some(applied) if applied.waiting.is_empty() && applied.written.len() >= applied.needed => {
                     Ok(Answered::Applied(applied.version))
+                }
+                Some(Applied { waiting, .. })
+                    if waiting.is_empty() && matches!(proposal.command, Command::PrepareKey { .. }) =>
+                {
+                    Err(away.clone().unwrap_or_else(|| timed_out("command")))
                 }
                 _ if proposal.deadline <= now => Err(timed_out("command")),
                 _ => return true,

@@ -12,6 +12,7 @@ fn cluster() -> ClusterState {
         public_key: Some("k1".into()),
         endpoint: None,
         standby: false,
+        rotation: Default::default(),
     };
     // A small network, so that it runs out of addresses.
     let mesh = MeshSettings { network: "10.100.0.0/28".parse().unwrap(), port: 1, mtu: 1420 };

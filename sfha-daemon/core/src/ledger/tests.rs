@@ -100,6 +100,7 @@ fn all_are_here_and_say_that_they_have_nothing() {
             public_key: None,
             endpoint: None,
             standby: false,
+            rotation: Default::default(),
         },
     );
     let address = "10.0.0.9/24".parse().unwrap();

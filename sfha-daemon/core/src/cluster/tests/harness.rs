@@ -50,6 +50,7 @@ pub(super) fn node(id: NodeId) -> Node {
         public_key: Some(format!("key{id}")),
         endpoint: None,
         standby: false,
+        rotation: Default::default(),
     }
 }
 
