@@ -200,3 +200,6 @@ pub fn profile(state: &ClusterState) -> Profile {
         _ => Profile::Lan,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -386,3 +386,33 @@ fn help_is_in_the_language_and_without_what_is_not_there() {
     assert_eq!(stdout(&run(none, "version")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(stdout(&run(none, "-V")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn a_rotation_tells_each_step_of_each_node_and_then_what_was_done() {
+    let fake = Fake::start(|request| {
+        let mut lines = Vec::new();
+        for node in ["node1", "node2"] {
+            for step in ["key-prepare", "key-commit", "key-cleanup"] {
+                let mut line = progress(request, step, 5);
+                line["data"]["node"] = node.into();
+                lines.push(line);
+            }
+        }
+        let nodes =
+            ["node1", "node2"].map(|node| json!({"node": node, "public_key": "k", "elapsed_ms": 270}));
+        lines.extend(result(request, json!({"schema": 1, "nodes": nodes})));
+        lines
+    });
+    let output = run(fake.socket(), "mesh rotate-keys --all");
+    assert_eq!(code(&output), 0);
+    let told = stderr(&output);
+    assert_eq!(told.lines().count(), 6, "{told}");
+    assert!(told.contains("node2\u{a0}: Passage à la nouvelle clé"), "{told}");
+    assert!(stdout(&output).contains("node2 a changé de clé, en 270"), "{}", stdout(&output));
+    let json = run(fake.socket(), "mesh rotate-keys -j --lang en --commit");
+    assert_eq!(document(&json)["nodes"][1]["node"], "node2");
+    let refused = Fake::start(|request| error(request, "nodes-away", json!({"nodes": "node3"})));
+    let output = run(refused.socket(), "mesh rotate-keys");
+    assert_eq!(code(&output), 4);
+    assert!(stderr(&output).contains("node3"), "{}", stderr(&output));
+}

@@ -248,12 +248,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_rotated_in_one_step_or_all_on_one_node_or_all() {
+        let asked = |line: &str| match run(line).1 {
+            Task::MeshRotateKeys(params) => params,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(asked("sfha mesh rotate-keys"), RotateParams::default());
+        let commit = asked("sfha mesh rotate-keys --commit --node node2");
+        assert_eq!((commit.step, commit.node.as_deref()), (Some(RotateStep::Commit), Some("node2")));
+        let all = asked("sfha mesh rotate-keys --all --prepare");
+        assert!(all.all && all.step == Some(RotateStep::Prepare));
+        for line in ["--prepare --commit", "--all --node node2", "node2", "--commit --cleanup"] {
+            assert_eq!(wrong(&format!("sfha mesh rotate-keys {line}")).exit, 2, "{line}");
+        }
+    }
+
+    #[test]
     fn commands_of_later_versions_are_known_whatever_follows() {
         for (line, name) in [
             ("sfha doctor", "doctor"),
             ("sfha node remove n2 --yes", "node"),
             ("sfha stonith fence n2", "stonith"),
-            ("sfha mesh rotate-keys --prepare", "mesh rotate-keys"),
             ("sfha simulate node-lost:node2 quorum-lost", "simulate"),
         ] {
             assert!(matches!(run(line).1, Task::Later(found) if found == name), "{line}");

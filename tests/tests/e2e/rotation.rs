@@ -235,6 +235,8 @@ fn interrupted(cluster: &Cluster, what: &str, moment: impl FnOnce()) {
         println!("{what}: killed within {:?}", killed.elapsed());
         rotation.join().unwrap()
     });
+    // So often in so short a time is nothing that the unit puts up with.
+    node.exec_ok(&["systemctl", "reset-failed", "sfha.service"]).unwrap();
     println!("{what}: exit status {} after {:?}", broken.code, broken.elapsed);
     cluster.wait_in_step(&cluster.all(), PATIENCE).unwrap();
     if state(cluster).contains("_key\": \"") || key(cluster, 2) == old {
