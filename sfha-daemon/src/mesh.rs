@@ -20,7 +20,7 @@ use crate::io::systemd::{Systemd, WG_DEVICE};
 use crate::io::wireguard::{self, Device, DeviceStatus, Peer, PrivateKey, WireguardError};
 use crate::mesh_file::MeshFile;
 use crate::paths::{INTERFACE, Paths};
-use crate::{files, wg_conf};
+use crate::wg_conf;
 
 /// Time between two observations.
 const OBSERVATION: Duration = Duration::from_secs(1);
@@ -203,6 +203,8 @@ pub struct MeshTask {
     lookout: Lookout,
     /// Why the key cannot be changed, as it was logged.
     stuck: Option<Failure>,
+    /// Where `wg-sfha.conf` goes.
+    conf: watch::Sender<String>,
     netlink: Netlink,
     systemd: Systemd,
     follow: Followed,
@@ -224,6 +226,7 @@ impl MeshTask {
         let Own { me, paths, file, key } = own;
         let (view, watcher) = watch::channel(Arc::new(empty_view(&file, &key, &device)));
         let handle = MeshHandle { device: Arc::clone(&device), view: watcher };
+        let conf = wg_conf::writer(paths.wg_conf());
         let task = Self {
             device,
             file,
@@ -233,6 +236,7 @@ impl MeshTask {
             started: Instant::now(),
             lookout: Lookout::default(),
             stuck: None,
+            conf,
             netlink,
             systemd,
             follow,
@@ -284,7 +288,7 @@ impl MeshTask {
             match self.device.sync_peers(&peers).await {
                 Ok(changes) => {
                     info!(peers = peers.len(), ?changes, "mesh follows the state");
-                    self.write_conf(state, &wanted);
+                    self.conf.send_replace(wg_conf::render(&self.file, state, self.me, &wanted));
                     self.wanted = Some(wanted);
                 }
                 Err(error) => warn!(error = describe(&error), "peers not applied"),
@@ -318,16 +322,6 @@ impl MeshTask {
                 }
             }
         }
-    }
-
-    /// For people who debug; nobody waits for it.
-    fn write_conf(&self, state: &ClusterState, wanted: &[WantedPeer]) {
-        let (path, text) = (self.paths.wg_conf(), wg_conf::render(&self.file, state, self.me, wanted));
-        tokio::task::spawn_blocking(move || {
-            if let Err(failure) = files::write_if_changed(&path, text.as_bytes(), 0o600) {
-                warn!(%failure, "not written");
-            }
-        });
     }
 
     /// The device was restarted, or somebody changed it: put everything back.

@@ -21,7 +21,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use sfha_core::token::{Claims, verify};
+use sfha_core::token::{Claims, is_proven, prove, verify};
 use sfha_core::{ClusterState, Command, NodeId};
 use sfha_proto::message::RotateStep;
 use sfha_proto::{ErrorCode, Failure};
@@ -75,10 +75,24 @@ pub struct Admission {
 }
 
 /// `POST /v1/rotate-key`; answered with the public key that the node has then.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RotateRequest {
     /// Only this step.
     pub step: Option<RotateStep>,
+    /// That a daemon asks: of [`RotateRequest::text`].
+    pub proof: String,
+}
+
+impl RotateRequest {
+    /// To the node of that name.
+    #[must_use]
+    pub fn new(name: &str, step: Option<RotateStep>, secret: &[u8]) -> Self {
+        Self { step, proof: prove(&Self::text(name, step), secret) }
+    }
+
+    fn text(name: &str, step: Option<RotateStep>) -> String {
+        format!("rotate-key {name} {step:?}")
+    }
 }
 
 /// What the API needs.
@@ -176,6 +190,11 @@ async fn rotate_key(
 ) -> Result<Json<String>, Refused> {
     let _slot = shared.slots.try_acquire().map_err(|_| Refused(ErrorCode::TimedOut.into()))?;
     for_member(&shared.api, from.ip())?;
+    let node = &shared.api.node;
+    let text = RotateRequest::text(&node.config.node.name, request.step);
+    if !is_proven(&text, &request.proof, &node.secret) {
+        return Err(Failure::new(ErrorCode::NotPermitted).with("user", from.ip().to_string()).into());
+    }
     let rotator = shared.api.rotator.as_ref().ok_or(ErrorCode::NotConfigured)?;
     info!(from = %from.ip(), step = ?request.step, "asked to change this node's key");
     let outcome = rotator.run(request.step).await;

@@ -8,7 +8,6 @@ use hyper::body::Bytes;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use sfha_core::ClusterState;
-use sfha_proto::message::RotateStep;
 use sfha_proto::{ErrorCode, Failure};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -64,10 +63,10 @@ pub async fn state(stream: TcpStream, deadline: Instant) -> Result<ClusterState,
 /// As [`join`].
 pub async fn rotate(
     stream: TcpStream,
-    step: Option<RotateStep>,
+    request: &RotateRequest,
     deadline: Instant,
 ) -> Result<String, Failure> {
-    let body = serde_json::to_vec(&RotateRequest { step }).map_err(|error| lost(&error))?;
+    let body = serde_json::to_vec(request).map_err(|error| lost(&error))?;
     send(stream, Method::POST, "/v1/rotate-key", body, deadline).await
 }
 

@@ -21,9 +21,11 @@ use tracing::{debug, info, warn};
 use crate::event_loop::CoreHandle;
 use crate::io::wireguard::{Backend, Device, DeviceStatus, PrivateKey};
 use crate::mesh::{MeshHandle, failure, internal, resolve, unix_now};
+use crate::mesh_api::RotateRequest;
 use crate::mesh_file::MeshFile;
 use crate::paths::Paths;
 use crate::setup::Progress;
+use crate::store::Node;
 use crate::{mesh_client, store};
 
 /// How long the mesh may take to change to a key that was committed.
@@ -53,7 +55,7 @@ const DISCARD: u16 = 9;
 
 /// Changes the key of this node.
 pub struct Rotator {
-    paths: Paths,
+    node: Arc<Node>,
     me: NodeId,
     core: CoreHandle,
     mesh: MeshHandle,
@@ -61,10 +63,11 @@ pub struct Rotator {
 }
 
 impl Rotator {
-    /// For the node with that id.
+    /// For this node.
     #[must_use]
-    pub fn new(paths: Paths, me: NodeId, core: CoreHandle, mesh: MeshHandle) -> Arc<Self> {
-        Arc::new(Self { paths, me, core, mesh, busy: Mutex::new(()) })
+    pub fn new(node: Arc<Node>, core: CoreHandle, mesh: MeshHandle) -> Arc<Self> {
+        let me = node.me;
+        Arc::new(Self { node, me, core, mesh, busy: Mutex::new(()) })
     }
 
     /// Goes through that step, or through all that is left; begins anew when nothing is left. Whatever was
@@ -101,7 +104,7 @@ impl Rotator {
     async fn next(&self, begin: bool) -> Result<Next, Failure> {
         let node = self.own()?;
         let used = self.mesh.view().public_key.clone();
-        let paths = self.paths.clone();
+        let paths = self.node.paths.clone();
         let spare = blocking(move || store::load_next_key(&paths)).await?;
         let spare = spare.map(|key| key.public().to_string()).filter(|key| *key != used);
         Ok(rotation::next(&node, &used, spare.as_deref(), begin))
@@ -113,7 +116,7 @@ impl Rotator {
             Next::Make => {
                 let key = PrivateKey::generate().map_err(|error| internal("getrandom", &error))?;
                 info!(public_key = %key.public(), "made another key");
-                let paths = self.paths.clone();
+                let paths = self.node.paths.clone();
                 blocking(move || store::save_next_key(&paths, &key)).await
             }
             Next::Prepare(public_key) => {
@@ -270,7 +273,8 @@ async fn one(
             .with("endpoint", node.address.to_string())
             .with("seconds", REACH.as_secs())
     })?;
-    mesh_client::rotate(stream, step, Instant::now() + ASKED).await
+    let request = RotateRequest::new(&node.name, step, &rotator.node.secret);
+    mesh_client::rotate(stream, &request, Instant::now() + ASKED).await
 }
 
 /// Tells how far a node is, as its state shows it to all.

@@ -126,7 +126,7 @@ impl Runtime {
                     Own { me: node.me, paths: node.paths.clone(), file: file.clone(), key: key.clone() };
                 let follow = Followed { state: core.watch_state(), holders: core.watch_holders() };
                 let handle = MeshTask::start(own, device, netlink, systemd.clone(), follow);
-                rotator = Some(Rotator::new(node.paths.clone(), node.me, core.clone(), handle.clone()));
+                rotator = Some(Rotator::new(Arc::clone(&node), core.clone(), handle.clone()));
                 let api = Api {
                     node: Arc::clone(&node),
                     core: core.clone(),

@@ -2,12 +2,33 @@
 //! reads it.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use sfha_core::mesh::WantedPeer;
 use sfha_core::rotation::keys_of;
 use sfha_core::{ClusterState, NodeId};
 
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::files;
 use crate::mesh_file::MeshFile;
+
+/// Writes whatever it is sent, the newest when there is more; nobody waits for it. Ends with its sender.
+#[must_use]
+pub fn writer(path: PathBuf) -> watch::Sender<String> {
+    let (sender, mut texts) = watch::channel(String::new());
+    tokio::spawn(async move {
+        while texts.changed().await.is_ok() {
+            let (path, text) = (path.clone(), texts.borrow_and_update().clone());
+            let write = move || files::write_if_changed(&path, text.as_bytes(), 0o600);
+            if let Ok(Err(failure)) = tokio::task::spawn_blocking(write).await {
+                warn!(%failure, "not written");
+            }
+        }
+    });
+    sender
+}
 
 /// The file of node `me`.
 #[must_use]

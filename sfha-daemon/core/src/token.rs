@@ -128,11 +128,28 @@ pub fn verify(claims: &Claims, signature: &str, secret: &[u8]) -> bool {
 }
 
 fn mac(claims: &Claims, secret: &[u8]) -> Hmac<Sha256> {
-    let text = serde_json::to_vec(claims).unwrap_or_default();
+    mac_of(b"sfha-join-v1\0", &serde_json::to_vec(claims).unwrap_or_default(), secret)
+}
+
+fn mac_of(purpose: &[u8], text: &[u8], secret: &[u8]) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    mac.update(b"sfha-join-v1\0");
-    mac.update(&text);
+    mac.update(purpose);
+    mac.update(text);
     mac
+}
+
+/// What shows another member that a request comes from a daemon: any user of a member can send one from its address,
+/// but not read the cluster's secret.
+#[must_use]
+pub fn prove(request: &str, secret: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(mac_of(b"sfha-request-v1\0", request.as_bytes(), secret).finalize().into_bytes())
+}
+
+/// Checks a proof, in constant time.
+#[must_use]
+pub fn is_proven(request: &str, proof: &str, secret: &[u8]) -> bool {
+    let mac = mac_of(b"sfha-request-v1\0", request.as_bytes(), secret);
+    URL_SAFE_NO_PAD.decode(proof).is_ok_and(|proof| mac.verify_slice(&proof).is_ok())
 }
 
 impl Token {
@@ -219,6 +236,14 @@ mod tests {
             invite: "k7".into(),
         };
         Token::new(claims, InviteKey::new("c2VjcmV0".into()), b"cluster secret")
+    }
+
+    #[test]
+    fn a_proof_is_of_one_request_and_one_cluster() {
+        let proof = prove("a", b"secret");
+        assert!(is_proven("a", &proof, b"secret"));
+        assert!(!is_proven("b", &proof, b"secret") && !is_proven("a", &proof, b"other"));
+        assert!(!is_proven("a", "", b"secret") && !is_proven("a", "!", b"secret"));
     }
 
     #[test]

@@ -61,24 +61,24 @@ fn save_public(paths: &Paths, key: &PrivateKey) -> Result<(), Failure> {
     files::write_if_changed(&paths.public_key(), format!("{}\n", key.public()).as_bytes(), 0o644).map(drop)
 }
 
-/// The private half of the key that the state has for this node, if it is on disk: in use, or prepared and then
-/// made this node's.
+/// The private half of the key that the state has for this node, if it is on disk: prepared and then made this
+/// node's, whatever became of the one before, or in use.
 ///
 /// # Errors
 /// `file-mode`, `file-invalid`, `file-write`.
 pub fn committed_key(paths: &Paths, node: &StateNode) -> Result<Option<PrivateKey>, Failure> {
     let own = |key: &PrivateKey| is(key, node.public_key.as_deref());
-    if let Some(key) = load_private_key(paths)?.filter(own) {
-        save_public(paths, &key)?;
-        return Ok(Some(key));
-    }
     let next = load_next_key(paths)?.filter(own);
-    if let Some(next) = &next {
+    if next.is_some() {
         info!("changing this node's key");
         files::rename(&paths.next_key(), &paths.private_key())?;
-        save_public(paths, next)?;
     }
-    Ok(next)
+    let key = match next {
+        Some(next) => Some(next),
+        None => load_private_key(paths)?.filter(own),
+    };
+    key.iter().try_for_each(|key| save_public(paths, key))?;
+    Ok(key)
 }
 
 fn is(key: &PrivateKey, public: Option<&str>) -> bool {
@@ -204,6 +204,18 @@ mod tests {
         files::rename(&paths.next_key(), &paths.private_key()).unwrap();
         own_key(&paths, &disk.node(1, None, Some(0))).unwrap();
         assert_eq!(fs::read_to_string(paths.public_key()).unwrap().trim(), disk.public(1));
+    }
+
+    #[test]
+    fn a_damaged_key_gives_way_to_the_one_that_is_committed() {
+        let disk = Disk::new();
+        let paths = disk.paths();
+        save_next_key(&paths, &disk.keys[1]).unwrap();
+        files::write_atomic(&paths.private_key(), b"torn", 0o644).unwrap();
+        let used = own_key(&paths, &disk.node(1, None, Some(0))).unwrap();
+        assert_eq!(used.public().to_string(), disk.public(1));
+        assert!(load_next_key(&paths).unwrap().is_none());
+        assert_eq!(load_private_key(&paths).unwrap().unwrap().public().to_string(), disk.public(1));
     }
 
     #[test]

@@ -52,6 +52,7 @@ impl Disk {
     }
 }
 
+type File = fn(&Disk) -> PathBuf;
 type Edit = fn(&str) -> String;
 
 fn half(text: &str) -> String {
@@ -69,11 +70,11 @@ fn lines(text: &str, from: &str) -> u64 {
 
 #[test]
 fn a_damaged_file_is_named_with_its_line_and_its_last_good_version_and_stays() {
-    let state = |disk: &Disk| disk.paths().state();
-    let mesh = |disk: &Disk| disk.paths().mesh();
-    let config = |disk: &Disk| disk.paths().config();
+    let state: File = |disk| disk.paths().state();
+    let mesh: File = |disk| disk.paths().mesh();
+    let config: File = |disk| disk.paths().config();
     // The file, what is done to it, where the failure points: at this beginning of a line, or anywhere.
-    let table: [(fn(&Disk) -> PathBuf, Edit, Option<&str>); 14] = [
+    let table: [(File, Edit, Option<&str>); 14] = [
         (state, half, None),
         (state, nothing, None),
         (state, |text| text.replace("\"prod\"", "prod"), Some("\"cluster\"")),

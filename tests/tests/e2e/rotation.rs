@@ -20,6 +20,9 @@ const PACE: Duration = Duration::from_millis(10);
 /// on a machine with nothing else to do is measured, not tested.)
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// Whether a rotation has come that far.
+type Mark = fn(&Cluster) -> bool;
+
 /// A prober for every node to every other one.
 struct Pairs(Vec<(String, Prober)>);
 
@@ -129,6 +132,12 @@ fn every_node_changes_its_key_and_nobody_notices() {
     );
     cluster.all().into_iter().for_each(|node| changed(node, &done));
 
+    // Whoever can send from a member's address is no daemon yet.
+    let forged = "exec 3<>/dev/tcp/10.100.0.2/7777 && printf 'POST /v1/rotate-key HTTP/1.1\\r\\nhost: sfha\\r\\n\
+        content-type: application/json\\r\\ncontent-length: 27\\r\\n\\r\\n{\"step\":null,\"proof\":\"abc\"}' >&3 && cat <&3";
+    let answer = cluster.node(0).exec(&["timeout", "10", "bash", "-c", forged]).unwrap().stdout;
+    assert!(answer.contains("not-permitted"), "{answer}");
+
     // Step by step, with a token of that node open.
     let token = cluster.token(1).unwrap();
     refused(cluster, 1, &["--commit"], "wrong-step");
@@ -150,7 +159,10 @@ fn every_node_changes_its_key_and_nobody_notices() {
     changed(1, &done);
     let tokens: serde_json::Value = cluster.ask(0, &["mesh", "tokens"]).unwrap();
     assert!(!tokens.to_string().contains(&token.id), "its key is gone: {tokens}");
-    drop(changed);
+    // Lost on disk while it is in use.
+    cluster.node(0).exec_ok(&["rm", "/etc/sfha/wireguard/private.key"]).unwrap();
+    let done = rotate(cluster, 0, &[]);
+    changed(0, &done);
     kept.extend(prepared);
 
     pairs.never_silent();
@@ -180,7 +192,7 @@ fn a_rotation_that_was_interrupted_anywhere_is_finished_by_the_same_command() {
     seen.push(key(&cluster, 2));
 
     // Inside them, by the files that mark how far it is.
-    let marks: [(&str, fn(&Cluster) -> bool); 3] = [
+    let marks: [(&str, Mark); 3] = [
         ("the key is made", |cluster| has_next(cluster)),
         ("the key is changed on disk", |cluster| !has_next(cluster)),
         ("the commit is on disk", |cluster| state(cluster).contains("old_key")),
