@@ -5,6 +5,7 @@
 //!   (faults)    (time)   machine    power, disk, the kernel's addresses with their lease
 //!                        hands      what `io` does for a core: slow, failing, in order
 //!                        faults     what goes wrong, and what operators do meanwhile
+//!                        keys       changes of keys, step by step and out of turn
 //!                        checks     what must hold after every step, and at the end
 //! ```
 //!
