@@ -2,5 +2,6 @@
 
 mod harness;
 mod holding;
+mod keys;
 mod requests;
 mod rounds;
