@@ -22,6 +22,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 pub mod controller;
 pub mod model;
+pub mod mtu;
 pub mod process;
 pub mod server;
 pub mod tun;
@@ -77,7 +78,7 @@ pub async fn run(options: &Options) -> Result<(), Error> {
     let ended = tokio::select! {
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
-        () = tun.deleted() => Err(Error::Deleted),
+        () = tun.follow(&options.interface) => Err(Error::Deleted),
         () = server.run(&controller) => Ok(()),
     };
     remember.abort();

@@ -9,7 +9,10 @@ use std::time::Duration;
 use gotatun::packet::{Ip, Packet, PacketBufPool};
 use gotatun::tun::tun_async_device::TunDevice;
 use gotatun::tun::{IpRecv, IpSend, MtuWatcher, tun};
+use tokio::sync::watch;
 use tokio::time::sleep;
+
+use crate::mtu::{self, LinkEvents};
 
 /// How often to ask whether the interface is still there. Measured: a reader is not woken when it goes, because
 /// the kernel then reports `EPOLLERR` without `EPOLLIN`.
@@ -21,6 +24,8 @@ pub struct Tun {
     inner: TunDevice,
     /// The same open file once more, to ask about the interface.
     file: Arc<OwnedFd>,
+    /// The interface's MTU, in bytes.
+    mtu: Arc<watch::Sender<u16>>,
 }
 
 /// Why there is no interface.
@@ -65,13 +70,29 @@ impl Tun {
         let file = Arc::new(file.map_err(|error| failed(error.into()))?);
         let inner = TunDevice::from_tun_device(device).map_err(|error| failed(error.into()))?;
         without_own_ipv6(interface);
-        Ok(Self { inner, file })
+        Ok(Self { inner, file, mtu: Arc::new(watch::Sender::new(mtu)) })
     }
 
-    /// Waits until somebody deletes the interface.
-    pub async fn deleted(&self) {
+    /// Follows `interface`, this one, until somebody deletes it.
+    pub async fn follow(&self, interface: &str) {
+        let events = LinkEvents::open();
+        if let Err(error) = &events {
+            tracing::warn!(%error, "changes of the interface are noticed late");
+        }
         while self.exists() {
-            sleep(DELETION_CHECK).await;
+            if let Some(now) = mtu::of(interface) {
+                self.mtu.send_if_modified(|before| std::mem::replace(before, now) != now);
+            }
+            let changed = async {
+                match &events {
+                    Ok(events) => events.changed().await.is_ok(),
+                    Err(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = changed => {}
+                () = sleep(DELETION_CHECK) => {}
+            }
         }
     }
 
@@ -128,7 +149,7 @@ impl IpRecv for Tun {
     }
 
     fn mtu(&self) -> MtuWatcher {
-        self.inner.mtu()
+        self.mtu.subscribe().into()
     }
 }
 
