@@ -105,6 +105,11 @@ concern-mesh = Mesh: { $missing ->
         [one] { $missing } peer of { $peers } is silent.
        *[other] { $missing } peers of { $peers } are silent.
     }
+concern-link = { $name ->
+        [mesh] Corosync's link through the mesh does not reach { $names }.
+        [lan] Corosync's link on the LAN does not reach { $names }.
+       *[other] Corosync's link { $name } does not reach { $names }.
+    }
 concern-service = Service { $name }: { $state }.
 concern-health = Health check { $name } is failing.
 concern-fencing = Fencing pending: { $names }.
@@ -154,6 +159,7 @@ fact-quorum = Quorum
 fact-leader = Leader
 fact-detection = Detection
 fact-mesh = Mesh
+fact-links = Links
 fact-fencing = Fencing
 fact-interface = Interface
 fact-address = Address
@@ -175,6 +181,11 @@ mesh-summary = { $connected ->
         [one] { $connected } peer
        *[other] { $connected } peers
     } of { $peers } connected
+link-summary = { $name ->
+        [mesh] mesh
+        [lan] LAN
+       *[other] { $name }
+    } { $connected }/{ $peers }
 mesh-up = The mesh is up.
 mesh-down = The mesh is down.
 mesh-about = { $backend }, MTU { $mtu }
@@ -259,6 +270,11 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [interface] it is not the name of an interface.
         [mesh-interface] an address of the mesh network goes on wg-sfha and on no other interface.
         [mtu] an MTU is from 1280 to 9000.
+        [mtu-userspace] without WireGuard in the kernel, the MTU is 4000 at most.
+        [links] the links are “mesh” or “mesh,lan”.
+        [inside-mesh] it is in the mesh network.
+        [lan-family] the other nodes have an address of the other family on this link, IPv4 or IPv6.
+        [not-local] no interface of this node has it.
         [port] a port is from 1 to 65535.
         [profile] the profiles are fast, lan and wan.
         [name] a name has letters, digits and hyphens, 63 at most.
@@ -415,6 +431,8 @@ error-unreachable = No answer from { $endpoint } through the tunnel within { $se
 error-no-address-left = No address is left in { $network }.
     .bare = No address is left in the mesh network.
     .next = “sfha mesh tokens” shows the reserved ones; revoke a token to free one.
+error-no-lan-address = Corosync has a link on the LAN in this cluster, and this node has no address there.
+    .next = Give it with --lan-ip.
 error-too-many-nodes = The cluster has reached its limit of { $limit } nodes.
     .bare = The cluster has reached its limit of nodes.
 error-file-invalid = { $path } does not read{ $line ->
@@ -503,7 +521,10 @@ arg-init-ip = Address of this node in the mesh, with its prefix
 arg-port = UDP port of WireGuard [default: 51820]
 arg-init-endpoint = Where others reach this node [default: detected]
 arg-join-endpoint = Where others reach this node [default: as the cluster sees it]
-arg-mtu = MTU of wg-sfha [default: 1420]
+arg-mtu = MTU of wg-sfha [default: as the network allows, 1420 at most]
+arg-links = Corosync's links; with lan, a second one on the LAN [default: mesh]
+arg-init-lan-ip = Address of this node on the LAN link [default: detected]
+arg-join-lan-ip = Address of this node on the LAN link, if there is one [default: detected]
 arg-profile = Corosync's profile [default: lan]
 arg-force = Replace a foreign corosync.conf (a copy is kept)
 arg-token = The token; “-” or nothing: read from standard input

@@ -107,6 +107,11 @@ concern-mesh = Maillage : { $missing ->
         [one] { $missing } pair muet sur { $peers }.
        *[other] { $missing } pairs muets sur { $peers }.
     }
+concern-link = { $name ->
+        [mesh] Le lien de Corosync par le maillage ne joint pas { $names }.
+        [lan] Le lien de Corosync par le réseau local ne joint pas { $names }.
+       *[other] Le lien { $name } de Corosync ne joint pas { $names }.
+    }
 concern-service = Service { $name } : { $state }.
 concern-health = Contrôle de santé { $name } en échec.
 concern-fencing = Fencing en attente : { $names }.
@@ -156,6 +161,7 @@ fact-quorum = Quorum
 fact-leader = Leader
 fact-detection = Détection
 fact-mesh = Maillage
+fact-links = Liens
 fact-fencing = Fencing
 fact-interface = Interface
 fact-address = Adresse
@@ -183,6 +189,11 @@ mesh-summary = { $connected ->
         [one] { $connected } pair connecté
        *[other] { $connected } pairs connectés
     } sur { $peers }
+link-summary = { $name ->
+        [mesh] maillage
+        [lan] réseau local
+       *[other] { $name }
+    } { $connected }/{ $peers }
 mesh-up = Le maillage est actif.
 mesh-down = Le maillage est arrêté.
 mesh-about = { $backend }, MTU { $mtu }
@@ -267,6 +278,11 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [interface] ce n'est pas un nom d'interface.
         [mesh-interface] une adresse du réseau du maillage va sur wg-sfha et sur aucune autre interface.
         [mtu] une MTU va de 1280 à 9000.
+        [mtu-userspace] sans WireGuard dans le noyau, la MTU ne dépasse pas 4000.
+        [links] les liens sont « mesh » ou « mesh,lan ».
+        [inside-mesh] elle est dans le réseau du maillage.
+        [lan-family] les autres nœuds ont sur ce lien une adresse de l'autre famille, IPv4 ou IPv6.
+        [not-local] aucune interface de ce nœud n'a cette adresse.
         [port] un port va de 1 à 65535.
         [profile] les profils sont fast, lan et wan.
         [name] un nom a des lettres, des chiffres, des tirets, et 63 signes au plus.
@@ -423,6 +439,8 @@ error-unreachable = Pas de réponse de { $endpoint } par le tunnel en { $seconds
 error-no-address-left = Plus aucune adresse libre dans { $network }.
     .bare = Plus aucune adresse libre dans le réseau du maillage.
     .next = « sfha mesh tokens » montre celles qui sont réservées ; révoquez un jeton pour en libérer une.
+error-no-lan-address = Corosync a dans ce cluster un lien sur le réseau local, et ce nœud n'y a pas d'adresse.
+    .next = Donnez-la avec --lan-ip.
 error-too-many-nodes = Le cluster a atteint sa limite de { $limit } nœuds.
     .bare = Le cluster a atteint sa limite de nœuds.
 error-file-invalid = { $path } ne se lit pas{ $line ->
@@ -511,7 +529,10 @@ arg-init-ip = Adresse de ce nœud dans le maillage, avec son préfixe
 arg-port = Port UDP de WireGuard [défaut : 51820]
 arg-init-endpoint = Adresse où les autres joignent ce nœud [défaut : détectée]
 arg-join-endpoint = Adresse où les autres joignent ce nœud [défaut : celle que voit le cluster]
-arg-mtu = MTU de wg-sfha [défaut : 1420]
+arg-mtu = MTU de wg-sfha [défaut : selon le réseau, 1420 au plus]
+arg-links = Liens de Corosync ; avec lan, un second sur le réseau local [défaut : mesh]
+arg-init-lan-ip = Adresse de ce nœud sur le lien local [défaut : détectée]
+arg-join-lan-ip = Adresse de ce nœud sur le lien local, s'il y en a un [défaut : détectée]
 arg-profile = Réglage de Corosync [défaut : lan]
 arg-force = Remplacer un corosync.conf étranger (une copie est gardée)
 arg-token = Le jeton ; « - » ou rien : lu sur l'entrée standard

@@ -258,11 +258,14 @@ impl Session {
 struct Sources {
     status: Option<tokio::sync::watch::Receiver<Arc<sfha_proto::status::ClusterStatus>>>,
     mesh: Option<tokio::sync::watch::Receiver<Arc<sfha_proto::mesh::MeshStatus>>>,
+    links: Option<tokio::sync::watch::Receiver<crate::links::Links>>,
 }
 
 impl Sources {
     fn of(life: &Life) -> Self {
-        let Life::Running(runtime) = life else { return Self { status: None, mesh: None } };
+        let Life::Running(runtime) = life else {
+            return Self { status: None, mesh: None, links: None };
+        };
         let mut status = runtime.core.watch_status();
         status.borrow_and_update();
         let mesh = runtime.mesh.as_ref().map(|mesh| {
@@ -270,7 +273,9 @@ impl Sources {
             mesh.borrow_and_update();
             mesh
         });
-        Self { status: Some(status), mesh }
+        let mut links = runtime.watch_links();
+        links.borrow_and_update();
+        Self { status: Some(status), mesh, links: Some(links) }
     }
 
     async fn changed(&mut self) {
@@ -288,6 +293,7 @@ impl Sources {
         tokio::select! {
             () = of(&mut self.status) => {}
             () = of(&mut self.mesh) => {}
+            () = of(&mut self.links) => {}
         }
     }
 }

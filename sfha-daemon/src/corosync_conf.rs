@@ -11,7 +11,11 @@
 //! - With one link, knet gives it up only after twice the token timeout. Corosync's default, half of the token, makes a
 //!   node that pauses for 0.6 token lose its link, and with it the token that it would still have been in time for:
 //!   the ring broke in 16 of 40 such pauses, and in none with this. There is no other link to change to anyway, and a
-//!   dead node is noticed by the token. With two links the default stays: there, changing early is the point.
+//!   dead node is noticed by the token.
+//! - With two links, `link_mode: active`: everything goes over both, and nothing has to be noticed before it goes on
+//!   over the other. Passive mode changes links when one is given up, and the ring broke in 3 of 7 cuts of
+//!   the first link, with the default of half the token and with a quarter of it; in active mode in none of 16.
+//! - `knet_mtu` is the MTU of the interface: knet takes off what IP, UDP, its own header and its encryption need.
 //! - `config_version` must rise with every change: a node that meets others for the first time since its
 //!   start with a version below the highest one is terminated by its own Corosync.
 //!
@@ -247,7 +251,8 @@ fn write_sections(out: &mut String, conf: &CorosyncConf) -> std::fmt::Result {
     writeln!(out, "    transport: knet")?;
     writeln!(out, "    crypto_cipher: aes256")?;
     writeln!(out, "    crypto_hash: sha256")?;
-    writeln!(out, "    link_mode: passive")?;
+    let two_links = conf.nodes.iter().any(|node| node.ring1.is_some());
+    writeln!(out, "    link_mode: {}", if two_links { "active" } else { "passive" })?;
     writeln!(out, "    ip_version: {}", conf.ip_version())?;
     writeln!(out, "    token: {}", conf.profile.token_ms())?;
     writeln!(out, "    token_coefficient: 0")?;
@@ -255,10 +260,10 @@ fn write_sections(out: &mut String, conf: &CorosyncConf) -> std::fmt::Result {
     if let Some(mtu) = conf.mtu {
         writeln!(out, "    knet_mtu: {mtu}")?;
     }
-    if conf.nodes.iter().all(|node| node.ring1.is_none()) {
+    for link in 0..=u8::from(two_links) {
         // The two are a pair: both or none.
         writeln!(out, "    interface {{")?;
-        writeln!(out, "        linknumber: 0")?;
+        writeln!(out, "        linknumber: {link}")?;
         writeln!(out, "        knet_ping_interval: {}", conf.profile.token_ms() / 4)?;
         writeln!(out, "        knet_ping_timeout: {}", conf.profile.token_ms() * 2)?;
         writeln!(out, "    }}")?;

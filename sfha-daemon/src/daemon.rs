@@ -242,7 +242,7 @@ impl Daemon {
         match self.life() {
             Life::Running(runtime) => {
                 let mut status = runtime.status();
-                status.mesh_detail = runtime.mesh.as_ref().map(|mesh| (*mesh.view()).clone());
+                status.mesh_detail = runtime.mesh_status();
                 status
             }
             Life::Unconfigured | Life::SettingUp => blank(Phase::Unconfigured),
@@ -269,6 +269,7 @@ fn blank(phase: Phase) -> ClusterStatus {
         phase,
         detection: None,
         state: None,
+        links: Vec::new(),
         mesh_detail: None,
     }
 }
@@ -276,8 +277,8 @@ fn blank(phase: Phase) -> ClusterStatus {
 async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<Value, Failure> {
     let core = &runtime.core;
     match name {
-        method::MESH_STATUS => match &runtime.mesh {
-            Some(mesh) => encode(&*mesh.view()),
+        method::MESH_STATUS => match runtime.mesh_status() {
+            Some(mesh) => encode(&mesh),
             None => Err(no_mesh()),
         },
         method::MESH_TOKEN => encode(&tokens::make(runtime, &decode::<TokenParams>(params)?).await?),

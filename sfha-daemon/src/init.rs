@@ -5,9 +5,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sfha_core::ClusterState;
 use sfha_core::command::{check_name, invalid};
+use sfha_core::links::{self, Link};
 use sfha_core::state::{MeshSettings, Node as StateNode};
-use sfha_proto::Failure;
 use sfha_proto::message::{InitParams, Initialised, Step, TokenParams};
+use sfha_proto::{ErrorCode, Failure};
 use tokio::time::Instant;
 
 use crate::config_file::ConfigFile;
@@ -23,12 +24,10 @@ use crate::runtime::Runtime;
 use crate::setup::{Progress, Undo, check_corosync, check_mesh, check_numbers, node_name};
 use crate::store::{self, Node};
 use crate::tokens;
+use crate::underlay;
 
 /// Default UDP port of the mesh.
 pub const DEFAULT_PORT: u16 = 51820;
-
-/// Default MTU of the mesh, in bytes.
-pub const DEFAULT_MTU: u32 = 1420;
 
 /// Length of a new Corosync key, in bytes (corosync-keygen(8)).
 const COROSYNC_KEY_BYTES: usize = 256;
@@ -64,6 +63,8 @@ struct Plan {
     profile: String,
     name: String,
     mesh: Option<MeshFile>,
+    links: Vec<Link>,
+    lan_address: Option<std::net::IpAddr>,
     address: std::net::IpAddr,
 }
 
@@ -80,11 +81,12 @@ impl Plan {
         let detected = endpoints::detect(&netlink).await?;
         let Some(mesh) = &params.mesh else {
             let address = detected.ok_or_else(|| invalid("address", "", "no-address"))?;
-            return Ok(Self { cluster: params.cluster.clone(), profile, name, mesh: None, address });
+            let (cluster, links) = (params.cluster.clone(), Vec::new());
+            return Ok(Self { cluster, profile, name, mesh: None, links, lan_address: None, address });
         };
         let port = mesh.port.unwrap_or(DEFAULT_PORT);
-        let mtu = mesh.mtu.unwrap_or(DEFAULT_MTU);
-        check_numbers(port, mtu)?;
+        check_numbers(port, mesh.mtu)?;
+        let links = links::parse(mesh.links.as_deref().unwrap_or(&[Link::Mesh.name().to_owned()]))?;
         let address: IpNet = mesh.ip.parse().map_err(|_| invalid("ip", &mesh.ip, "cidr"))?;
         let edge = address.addr() == address.network() || address.addr() == address.broadcast();
         if address.max_prefix_len() - address.prefix_len() < 2 || edge {
@@ -95,8 +97,29 @@ impl Plan {
             Some(endpoint) => Some(endpoints::complete(endpoint, port)?),
             None => detected.map(|ip| std::net::SocketAddr::new(ip, port).to_string()),
         };
+        let mtu = match mesh.mtu {
+            Some(mtu) => mtu,
+            None => underlay::mesh_mtu(&netlink, endpoint.as_deref()).await?,
+        };
+        underlay::warn_if_tight(&netlink, endpoint.as_deref(), mtu).await;
+        let lan_address = match links.contains(&Link::Lan) {
+            true => Some(
+                underlay::lan_address(&netlink, mesh.lan_ip.as_deref())
+                    .await?
+                    .ok_or(ErrorCode::NoLanAddress)?,
+            ),
+            false => None,
+        };
         let file = MeshFile::new(INTERFACE, address, port, mtu, endpoint);
-        Ok(Self { cluster: params.cluster.clone(), profile, name, mesh: Some(file), address: address.addr() })
+        Ok(Self {
+            cluster: params.cluster.clone(),
+            profile,
+            name,
+            mesh: Some(file),
+            links,
+            lan_address,
+            address: address.addr(),
+        })
     }
 
     async fn carry_out(
@@ -114,6 +137,7 @@ impl Plan {
             network: file.address.trunc(),
             port: file.port,
             mtu: file.mtu,
+            links: self.links.clone(),
         });
         let first = StateNode {
             name: self.name.clone(),
@@ -122,6 +146,7 @@ impl Plan {
             endpoint: self.mesh.as_ref().and_then(|file| file.endpoint.clone()),
             standby: false,
             rotation: Default::default(),
+            lan_address: self.lan_address,
         };
         let state = ClusterState::new(&self.cluster, &self.profile, settings, first);
 
@@ -174,7 +199,7 @@ pub async fn stop_stale_corosync(systemd: &Systemd) -> Result<(), Failure> {
     use crate::io::systemd::COROSYNC;
     if systemd.active_state(COROSYNC).await.is_ok_and(|state| state != "inactive") {
         systemd.stop(COROSYNC).await.map_err(|error| {
-            Failure::new(sfha_proto::ErrorCode::CorosyncFailed).with("cause", crate::mesh::describe(&error))
+            Failure::new(ErrorCode::CorosyncFailed).with("cause", crate::mesh::describe(&error))
         })?;
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! its own key, writes its files and starts Corosync. Whatever interrupts this, the same token finishes
 //! it: the own key is kept beside the invite's id until the node is a member.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ use crate::paths::{INTERFACE, Paths};
 use crate::runtime::Runtime;
 use crate::setup::{Progress, Undo, check_corosync, check_mesh, check_numbers, node_name};
 use crate::store::{self, Node};
+use crate::underlay;
 
 /// Deadline of the whole when nothing else is said.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -63,7 +65,7 @@ pub async fn join(
     token.check_expiry(unix_now())?;
     let name = node_name(params.name.as_deref())?;
     let claims = &token.claims.mesh;
-    check_numbers(claims.port, claims.mtu)?;
+    check_numbers(claims.port, Some(claims.mtu))?;
     let endpoint = match &params.endpoint {
         Some(endpoint) => Some(endpoints::complete(endpoint, claims.port)?),
         None => None,
@@ -71,10 +73,18 @@ pub async fn join(
     check_corosync(paths, params.force)?;
     let (netlink, _) = Netlink::open().await.map_err(|error| internal("netlink", &error))?;
     check_mesh(&netlink, claims.network, claims.port).await?;
+    let lan_address = underlay::lan_address(&netlink, params.lan_ip.as_deref()).await?;
+    underlay::warn_if_tight(&netlink, endpoint.as_deref(), claims.mtu).await;
     let timeout = params.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     let known = paths.joining().exists();
-    let attempt =
-        Attempt { token, name, endpoint, deadline: Instant::now() + timeout, asked: AtomicBool::new(false) };
+    let attempt = Attempt {
+        token,
+        name,
+        endpoint,
+        lan_address,
+        deadline: Instant::now() + timeout,
+        asked: AtomicBool::new(false),
+    };
     let mut undo = Undo::new(paths);
     match attempt.carry_out(paths, &netlink, systemd, progress, &mut undo).await {
         Ok(done) => Ok(done),
@@ -143,6 +153,7 @@ struct Attempt {
     token: Token,
     name: String,
     endpoint: Option<String>,
+    lan_address: Option<IpAddr>,
     deadline: Instant,
     /// Whether the cluster was asked: from then on it may have let the own key in.
     asked: AtomicBool,
@@ -240,6 +251,7 @@ impl Attempt {
             public_key: key.public().to_string(),
             name: self.name.clone(),
             endpoint: self.endpoint.clone(),
+            lan_address: self.lan_address,
         };
         self.asked.store(true, Ordering::Relaxed);
         let admission = mesh_client::join(stream, &request, self.deadline).await?;

@@ -20,6 +20,7 @@ use crate::io::systemd::{Systemd, WG_DEVICE};
 use crate::io::wireguard::{self, Device, DeviceStatus, Peer, PrivateKey, WireguardError};
 use crate::mesh_file::MeshFile;
 use crate::paths::{INTERFACE, Paths};
+use crate::underlay;
 use crate::wg_conf;
 
 /// Time between two observations.
@@ -56,6 +57,7 @@ pub async fn bring_up(
     let device = Device::ensure(INTERFACE, mtu, async |_, _| systemd.start(WG_DEVICE).await)
         .await
         .map_err(|error| failure(&error))?;
+    underlay::check_backend(&device, file.mtu)?;
     device.set_private_key(key, file.port).await.map_err(|error| failure(&error))?;
     netlink.ensure_address(INTERFACE, file.address).await.map_err(|error| internal("address", &error))?;
     netlink.link_up(INTERFACE, Some(file.mtu)).await.map_err(|error| internal("link", &error))?;
@@ -385,6 +387,7 @@ fn empty_view(file: &MeshFile, key: &PrivateKey, device: &Device) -> MeshStatus 
         mtu: file.mtu,
         peers: Vec::new(),
         up: false,
+        links: Vec::new(),
     }
 }
 

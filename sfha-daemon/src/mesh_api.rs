@@ -59,6 +59,9 @@ pub struct JoinRequest {
     pub name: String,
     /// Where it can be reached; where its packets come from if absent.
     pub endpoint: Option<String>,
+    /// Its address on the LAN, if it has one.
+    #[serde(default)]
+    pub lan_address: Option<IpAddr>,
 }
 
 /// Its answer: everything a member has. It travels inside the tunnel only.
@@ -237,6 +240,7 @@ async fn admit(api: &Api, from: IpAddr, request: JoinRequest) -> Result<Admissio
         name: request.name.clone(),
         public_key: request.public_key.clone(),
         endpoint,
+        lan_address: request.lan_address,
         now: unix_now(),
     };
     match api.core.propose(add).await {

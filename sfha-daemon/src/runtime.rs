@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sfha_core::{Cluster, ClusterState, Command, Settings};
+use sfha_proto::mesh::{MeshStatus, PeerState};
 use sfha_proto::message::Step;
 use sfha_proto::status::{ClusterStatus, Detection, MeshSummary, Phase};
-use sfha_proto::{ErrorCode, Failure, mesh::PeerState};
-use tokio::sync::mpsc;
+use sfha_proto::{ErrorCode, Failure};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -17,6 +18,7 @@ use crate::event_loop::{CoreHandle, EventLoop, Parts};
 use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{COROSYNC, Systemd};
+use crate::links::{Links, watch_links};
 use crate::mesh::{self, Followed, MeshHandle, MeshTask, Own, describe, internal, unix_now};
 use crate::mesh_api::{self, Api};
 use crate::mesh_client;
@@ -57,6 +59,7 @@ pub struct Runtime {
     pub mesh: Option<MeshHandle>,
     /// Changes this node's key; `None` as for the mesh.
     pub rotator: Option<Arc<Rotator>>,
+    links: watch::Receiver<Links>,
     event_loop: JoinHandle<()>,
     tasks: JoinSet<()>,
 }
@@ -143,17 +146,33 @@ impl Runtime {
             }
             _ => None,
         };
+        let (seen, links) = watch::channel(Links::default());
+        tasks.spawn(watch_links(corosync, core.clone(), node.me, seen));
         tasks.spawn(keep_corosync(systemd, core.clone()));
         tasks.spawn(expire_invites(core.clone()));
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
-        Ok(Self { node, core, mesh, rotator, event_loop: tokio::spawn(event_loop.run()), tasks })
+        Ok(Self { node, core, mesh, rotator, links, event_loop: tokio::spawn(event_loop.run()), tasks })
     }
 
     /// The status as `sfha` shows it: what the core says, with the mesh counted.
     #[must_use]
     pub fn status(&self) -> ClusterStatus {
         let status = self.core.watch_status().borrow().clone();
-        with_mesh((*status).clone(), self.mesh.as_ref())
+        let status = with_mesh((*status).clone(), self.mesh.as_ref());
+        ClusterStatus { links: self.links.borrow().to_vec(), ..status }
+    }
+
+    /// The mesh as this node sees it; `None` for a cluster on the LAN.
+    #[must_use]
+    pub fn mesh_status(&self) -> Option<MeshStatus> {
+        let view = self.mesh.as_ref()?.view();
+        Some(MeshStatus { links: self.links.borrow().to_vec(), ..(*view).clone() })
+    }
+
+    /// Corosync's links, to be watched.
+    #[must_use]
+    pub fn watch_links(&self) -> watch::Receiver<Links> {
+        self.links.clone()
     }
 
     /// Waits until this node is a member of a quorate group that is in step.

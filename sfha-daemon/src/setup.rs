@@ -149,19 +149,19 @@ fn check_port(port: u16) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks MTU and port.
+/// Checks port, and MTU where one is given.
 ///
 /// # Errors
 /// `invalid-parameter`.
-pub fn check_numbers(port: u16, mtu: u32) -> Result<(), Failure> {
+pub fn check_numbers(port: u16, mtu: Option<u32>) -> Result<(), Failure> {
     if port == 0 {
         return Err(invalid("port", "0", "port"));
     }
     // RFC 8200 § 5: IPv6 needs 1280 bytes; nobody has links beyond 9000.
-    if !(1280..=9000).contains(&mtu) {
-        return Err(invalid("mtu", &mtu.to_string(), "mtu"));
+    match mtu {
+        Some(mtu) if !(1280..=9000).contains(&mtu) => Err(invalid("mtu", &mtu.to_string(), "mtu")),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Where a file is kept that was there before.

@@ -177,14 +177,14 @@ pub fn corosync_conf(state: &ClusterState) -> Result<String, Failure> {
         id: *id,
         name: node.name.clone(),
         ring0: node.address,
-        ring1: None,
+        ring1: node.lan_address.filter(|_| state.links().contains(&sfha_core::links::Link::Lan)),
     };
     let conf = CorosyncConf {
         cluster_name: state.cluster.clone(),
         config_version: state.corosync.config_version,
         nodes: state.nodes.iter().map(node).collect(),
         profile: profile(state),
-        mtu: None,
+        mtu: state.mesh.as_ref().map(|mesh| u16::try_from(mesh.mtu).unwrap_or(u16::MAX)),
     };
     render(&conf).map_err(|error| {
         Failure::new(ErrorCode::Internal).with("what", "corosync.conf").with("cause", error.to_string())

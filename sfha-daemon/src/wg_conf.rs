@@ -84,9 +84,15 @@ mod tests {
             public_key: Some(format!("key{host}")),
             endpoint: Some(format!("192.0.2.{host}:51820")),
             standby: false,
+            lan_address: None,
             rotation,
         };
-        let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 51820, mtu: 1420 };
+        let mesh = MeshSettings {
+            network: "10.100.0.0/24".parse().unwrap(),
+            port: 51820,
+            mtu: 1420,
+            links: sfha_core::links::mesh_only(),
+        };
         let mut state = ClusterState::new("prod", "lan", Some(mesh), node("node1", 1, Rotation::default()));
         let rotation = Rotation { next_key: Some("next2".into()), known: true, old_key: None };
         state.nodes.insert(2, node("node2", 2, rotation));

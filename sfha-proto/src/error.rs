@@ -83,6 +83,8 @@ pub enum ErrorCode {
     Unreachable,
     /// No address is left in the mesh network. Details: `network`.
     NoAddressLeft,
+    /// The cluster has a Corosync link on the LAN, and this node has no address there.
+    NoLanAddress,
     /// The cluster has as many nodes as it can have. Details: `limit`.
     TooManyNodes,
 
@@ -127,6 +129,7 @@ impl ErrorCode {
             | Self::NoCandidate
             | Self::NodesAway
             | Self::WrongStep
+            | Self::NoLanAddress
             | Self::TooManyNodes => 4,
             Self::NotPermitted => 5,
             Self::TimedOut => 6,

@@ -24,6 +24,24 @@ pub struct MeshStatus {
     /// The interface is up.
     #[serde(default)]
     pub up: bool,
+    /// Corosync's links, by number, where there is more than one.
+    #[serde(default)]
+    pub links: Vec<LinkStatus>,
+}
+
+/// One of Corosync's links.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// `mesh` or `lan`.
+    pub name: String,
+    /// Its number in Corosync.
+    pub number: u8,
+    /// Nodes that it reaches.
+    pub connected: u32,
+    /// Nodes that are online, without the one that answers.
+    pub peers: u32,
+    /// Names of the nodes that are online and that it does not reach.
+    pub down: Vec<String>,
 }
 
 /// Where WireGuard runs.

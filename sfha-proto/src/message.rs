@@ -193,9 +193,15 @@ pub struct InitMesh {
     /// `HOST[:PORT]` where others reach this node; detected if absent.
     #[serde(default)]
     pub endpoint: Option<String>,
-    /// MTU of `wg-sfha` (1420).
+    /// MTU of `wg-sfha`; what fits the network under it if absent.
     #[serde(default)]
     pub mtu: Option<u32>,
+    /// Corosync's links: `mesh` (default), or `mesh` and `lan`.
+    #[serde(default)]
+    pub links: Option<Vec<String>>,
+    /// Address of this node on the LAN link; detected if absent.
+    #[serde(default)]
+    pub lan_ip: Option<String>,
 }
 
 /// Result of `init`.
@@ -220,6 +226,9 @@ pub struct JoinParams {
     /// `HOST[:PORT]` where others reach this node; found by the initiator if absent.
     #[serde(default)]
     pub endpoint: Option<String>,
+    /// Address of this node on the LAN link, where the cluster has one; detected if absent.
+    #[serde(default)]
+    pub lan_ip: Option<String>,
     /// Deadline of the whole, in milliseconds.
     #[serde(default)]
     pub timeout_ms: Option<u64>,
@@ -379,6 +388,7 @@ mod tests {
             token: "sfha-join://secret".into(),
             name: None,
             endpoint: None,
+            lan_ip: None,
             timeout_ms: None,
             force: false,
         };

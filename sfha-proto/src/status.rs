@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mesh::MeshStatus;
+use crate::mesh::{LinkStatus, MeshStatus};
 
 /// `sfha status --json`. Fields of the contract come first; the rest is added to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct ClusterStatus {
     /// Version and hash of the replicated state on this node.
     #[serde(default)]
     pub state: Option<StateVersion>,
+    /// Corosync's links, by number, where there is more than one.
+    #[serde(default)]
+    pub links: Vec<LinkStatus>,
     /// Every peer of the mesh, as in `sfha mesh status`; only in the `subscribe` stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh_detail: Option<MeshStatus>,

@@ -96,6 +96,10 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
         let missing = mesh.peers - mesh.connected;
         push(found, Tone::Warn, t!("concern-mesh", missing = missing, peers = mesh.peers));
     }
+    for link in status.links.iter().filter(|link| !link.down.is_empty()) {
+        let (name, names) = (link.name.as_str(), link.down.join(", "));
+        push(found, Tone::Warn, t!("concern-link", name = name, names = names));
+    }
     for service in &status.services {
         let (tone, state) = words::service(&service.state);
         if tone != Tone::Good {

@@ -101,6 +101,8 @@ pub struct JoinTask {
     pub name: Option<String>,
     /// Where others reach it.
     pub endpoint: Option<String>,
+    /// `--lan-ip`.
+    pub lan_ip: Option<String>,
     /// Deadline of the whole.
     pub timeout: std::time::Duration,
     /// Replace a foreign `corosync.conf`.

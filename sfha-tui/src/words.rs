@@ -1,6 +1,6 @@
 //! One word or two for each state of the protocol, and the mark that goes with it.
 
-use sfha_proto::mesh::{Backend, PeerState};
+use sfha_proto::mesh::{Backend, LinkStatus, PeerState};
 use sfha_proto::message::{RotateStep, Step};
 use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState, VipStatus};
 
@@ -163,6 +163,14 @@ pub fn backend(backend: Backend) -> String {
 /// How packets reach a peer.
 pub fn path(path: &str) -> String {
     if path == "direct" { t!("path-direct") } else { t!("path-relay", node = path) }
+}
+
+/// Corosync's links, each with how many of the nodes that are online it reaches.
+pub fn links(links: &[LinkStatus]) -> String {
+    let one = |link: &LinkStatus| {
+        t!("link-summary", name = link.name.as_str(), connected = link.connected, peers = link.peers)
+    };
+    links.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What `init` or `join` is doing.

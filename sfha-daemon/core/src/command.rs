@@ -53,6 +53,9 @@ pub enum Command {
         public_key: String,
         /// Where it can be reached.
         endpoint: Option<String>,
+        /// Its address on the LAN.
+        #[serde(default)]
+        lan_address: Option<IpAddr>,
         /// Seconds since 1970.
         now: i64,
     },
@@ -158,8 +161,8 @@ impl ClusterState {
                     return Err(already("expired"));
                 }
             }
-            Command::AddNode { invite, name, public_key, endpoint, now } => {
-                self.add_node(invite, name, public_key, endpoint.as_deref(), *now)?;
+            Command::AddNode { invite, name, public_key, endpoint, lan_address, now } => {
+                self.add_node(invite, name, public_key, endpoint.as_deref(), *lan_address, *now)?;
             }
             Command::CloseInvite { id } => match self.invites.get_mut(id) {
                 None => return Err(not_found("token", id)),
@@ -268,6 +271,7 @@ impl ClusterState {
         name: &str,
         public_key: &str,
         endpoint: Option<&str>,
+        lan_address: Option<IpAddr>,
         now: i64,
     ) -> Result<(), Failure> {
         let Some(invite) = self.invites.get(invite_id).cloned() else {
@@ -298,6 +302,7 @@ impl ClusterState {
         if self.nodes.len() >= MAX_NODES {
             return Err(Failure::new(ErrorCode::TooManyNodes).with("limit", MAX_NODES));
         }
+        let lan_address = self.lan_address_for(lan_address)?;
         let id = self.next_node_id;
         let node = Node {
             name: name.to_owned(),
@@ -306,6 +311,7 @@ impl ClusterState {
             endpoint: endpoint.map(str::to_owned),
             standby: false,
             rotation: Default::default(),
+            lan_address,
         };
         self.next_node_id += 1;
         self.nodes.insert(id, node);

@@ -32,6 +32,7 @@ pub mod cluster;
 pub mod command;
 pub mod event;
 pub mod ledger;
+pub mod links;
 pub mod mesh;
 pub mod mesh_vips;
 pub mod message;

@@ -82,7 +82,12 @@ mod tests {
     use crate::state::{MeshSettings, Node};
 
     fn cluster() -> ClusterState {
-        let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 51820, mtu: 1420 };
+        let mesh = MeshSettings {
+            network: "10.100.0.0/24".parse().unwrap(),
+            port: 51820,
+            mtu: 1420,
+            links: crate::links::mesh_only(),
+        };
         let first = Node {
             name: "node1".into(),
             address: "10.100.0.1".parse().unwrap(),
@@ -90,6 +95,7 @@ mod tests {
             endpoint: Some("192.0.2.1:51820".into()),
             standby: false,
             rotation: Default::default(),
+            lan_address: None,
         };
         let mut state = ClusterState::new("prod", "lan", Some(mesh), first);
         let invite = Command::AddInvite {
@@ -109,6 +115,7 @@ mod tests {
             name: "node2".into(),
             public_key: "key2".into(),
             endpoint: None,
+            lan_address: None,
             now: 50,
         };
         state.apply(&add).unwrap();

@@ -74,7 +74,12 @@ mod tests {
     use crate::state::{MeshSettings, Node};
 
     fn cluster(network: &str, first: &str) -> ClusterState {
-        let mesh = MeshSettings { network: network.parse().unwrap(), port: 51820, mtu: 1420 };
+        let mesh = MeshSettings {
+            network: network.parse().unwrap(),
+            port: 51820,
+            mtu: 1420,
+            links: crate::links::mesh_only(),
+        };
         let node = |id: NodeId, address: String| Node {
             name: format!("n{id}"),
             address: address.parse().unwrap(),
@@ -82,6 +87,7 @@ mod tests {
             endpoint: None,
             standby: false,
             rotation: Default::default(),
+            lan_address: None,
         };
         let mut state = ClusterState::new("c", "lan", Some(mesh), node(1, format!("{first}1")));
         for id in 2..=3 {

@@ -160,6 +160,7 @@ mod tests {
             endpoint: None,
             standby: false,
             rotation: Default::default(),
+            lan_address: None,
         };
         let state = ClusterState::new("prod", "lan", None, node);
         let round = Round { by: Member { node: 1, pid: 7 }, count: 1 };

@@ -82,6 +82,9 @@ pub struct MeshSettings {
     pub port: u16,
     /// MTU of `wg-sfha`, in bytes.
     pub mtu: u32,
+    /// Corosync's links, by number.
+    #[serde(default = "crate::links::mesh_only")]
+    pub links: Vec<crate::links::Link>,
 }
 
 /// How Corosync is set up.
@@ -109,6 +112,9 @@ pub struct Node {
     /// Its other keys, while its key is changed.
     #[serde(default, skip_serializing_if = "Rotation::is_none")]
     pub rotation: Rotation,
+    /// Its address on Corosync's link on the LAN, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lan_address: Option<IpAddr>,
 }
 
 /// One VIP.
@@ -203,7 +209,8 @@ impl ClusterState {
     /// What has that address: a node's or a VIP's name, or the id of an invite.
     #[must_use]
     pub fn address_user(&self, ip: IpAddr) -> Option<String> {
-        let node = self.nodes.values().find(|node| node.address == ip).map(|node| node.name.clone());
+        let has = |node: &&Node| node.address == ip || node.lan_address == Some(ip);
+        let node = self.nodes.values().find(has).map(|node| node.name.clone());
         let vip = self.vips.iter().find(|(_, vip)| vip.address.addr() == ip).map(|(name, _)| name.clone());
         node.or(vip).or_else(|| {
             self.invites

@@ -141,13 +141,23 @@ fn the_families_in_use_are_the_ones_allowed() {
     let mut conf = conf(&[1, 2]);
     let v6 = |low| Some(IpAddr::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, low)));
     (conf.nodes[0].ring1, conf.nodes[1].ring1) = (v6(1), v6(2));
-    let text = render(&conf).unwrap();
-    assert!(text.contains("ip_version: ipv4-6"));
-    assert!(!text.contains("knet_ping"), "with two links knet is to change early");
+    assert!(render(&conf).unwrap().contains("ip_version: ipv4-6"));
     for node in &mut conf.nodes {
         node.ring0 = node.ring1.take().unwrap();
     }
     assert!(render(&conf).unwrap().contains("ip_version: ipv6\n"));
+}
+
+#[test]
+fn two_links_carry_everything_both() {
+    let mut conf = conf(&[1, 2]);
+    for (low, node) in (1..).zip(&mut conf.nodes) {
+        node.ring1 = Some(Ipv4Addr::new(192, 0, 2, low).into());
+    }
+    let text = render(&conf).unwrap();
+    assert!(text.contains("link_mode: active\n"), "{text}");
+    assert!(text.contains("linknumber: 0\n") && text.contains("linknumber: 1\n"), "{text}");
+    assert_eq!(text.matches("knet_ping_timeout: 2000\n").count(), 2, "{text}");
 }
 
 #[test]

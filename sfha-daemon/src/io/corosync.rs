@@ -279,7 +279,12 @@ impl Corosync {
 
     /// The knet links to a node (`corosync_cfg_node_status_get`), enabled ones only, by link number.
     pub async fn links(&self, node: NodeId) -> Result<Vec<Link>, CorosyncError> {
-        admin::links(node).await
+        Ok(self.links_to(vec![node]).await?.pop().map(|(_, links)| links).unwrap_or_default())
+    }
+
+    /// The same of several nodes, in their order.
+    pub async fn links_to(&self, nodes: Vec<NodeId>) -> Result<Vec<(NodeId, Vec<Link>)>, CorosyncError> {
+        admin::links(nodes).await
     }
 }
 

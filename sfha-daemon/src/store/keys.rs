@@ -146,6 +146,7 @@ mod tests {
                 public_key: Some(self.public(own)),
                 endpoint: None,
                 standby: false,
+                lan_address: None,
                 rotation,
             }
         }

@@ -22,9 +22,15 @@ impl Disk {
             public_key: Some(key.public().to_string()),
             endpoint: None,
             standby: false,
+            lan_address: None,
             rotation: Default::default(),
         };
-        let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 51820, mtu: 1420 };
+        let mesh = MeshSettings {
+            network: "10.100.0.0/24".parse().unwrap(),
+            port: 51820,
+            mtu: 1420,
+            links: sfha_core::links::mesh_only(),
+        };
         let state = ClusterState::new("prod", "lan", Some(mesh), node);
         save_secret(&paths, &[7; SECRET_BYTES]).unwrap();
         save_keys(&paths, &key).unwrap();

@@ -69,6 +69,10 @@ fn endpoint() -> Arg {
     Arg::new("endpoint").long("endpoint").value_name(t!("value-endpoint"))
 }
 
+fn lan_ip() -> Arg {
+    Arg::new("lan-ip").long("lan-ip").value_name("IP").value_parser(values::ip)
+}
+
 fn force() -> Arg {
     Arg::new("force").long("force").action(ArgAction::SetTrue).help(t!("arg-force"))
 }
@@ -111,6 +115,16 @@ fn init() -> Command {
                 .help(t!("arg-mtu")),
         )
         .arg(
+            Arg::new("links")
+                .long("links")
+                .value_name("mesh[,lan]")
+                .requires("mesh")
+                .value_delimiter(',')
+                .value_parser(["mesh", "lan"])
+                .help(t!("arg-links")),
+        )
+        .arg(lan_ip().requires("links").help(t!("arg-init-lan-ip")))
+        .arg(
             Arg::new("profile")
                 .long("profile")
                 .value_name("fast|lan|wan")
@@ -134,6 +148,7 @@ fn join() -> Command {
         )
         .arg(name())
         .arg(endpoint().help(t!("arg-join-endpoint")))
+        .arg(lan_ip().help(t!("arg-join-lan-ip")))
         .arg(
             Arg::new("timeout")
                 .long("timeout")

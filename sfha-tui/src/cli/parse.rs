@@ -136,6 +136,8 @@ fn init(m: &ArgMatches) -> InitParams {
         port: m.get_one::<u16>("port").copied(),
         endpoint: text(m, "endpoint"),
         mtu: m.get_one::<u32>("mtu").copied(),
+        links: m.get_many::<String>("links").map(|links| links.cloned().collect()),
+        lan_ip: text(m, "lan-ip"),
     });
     InitParams {
         cluster: required(m, "cluster"),
@@ -156,6 +158,7 @@ fn join(m: &ArgMatches) -> JoinTask {
         token,
         name: text(m, "name"),
         endpoint: text(m, "endpoint"),
+        lan_ip: text(m, "lan-ip"),
         timeout: m.get_one::<Duration>("timeout").copied().unwrap_or(Duration::from_secs(60)),
         force: m.get_flag("force"),
     }

@@ -65,6 +65,7 @@ pub async fn join(global: &Global, task: JoinTask) -> Result<(), Problem> {
         token,
         name: task.name,
         endpoint: task.endpoint,
+        lan_ip: task.lan_ip,
         timeout_ms: Some(u64::try_from(task.timeout.as_millis()).unwrap_or(u64::MAX)),
         force: task.force,
     };

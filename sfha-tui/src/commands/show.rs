@@ -66,6 +66,9 @@ fn facts(status: &ClusterStatus, paint: Paint) -> String {
         let (connected, peers) = (status.mesh.connected, status.mesh.peers);
         fact(t!("fact-mesh"), t!("mesh-summary", connected = connected, peers = peers));
     }
+    if !status.links.is_empty() {
+        fact(t!("fact-links"), words::links(&status.links));
+    }
     fact(t!("fact-fencing"), fencing(status));
     table.render(paint)
 }
@@ -204,6 +207,9 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
         t!("mesh-address", address = mesh.address.as_str(), port = mesh.port.to_string()),
     );
     fact(t!("fact-key"), mesh.public_key.clone());
+    if !mesh.links.is_empty() {
+        fact(t!("fact-links"), words::links(&mesh.links));
+    }
     let titles = [
         String::new(),
         t!("col-peer"),

@@ -247,6 +247,7 @@ impl World {
                 version: self.version,
                 hash: "5d41402abc4b2a76".to_owned(),
             }),
+            links: Vec::new(),
             mesh_detail: Some(mesh),
         }
     }
@@ -307,6 +308,7 @@ impl World {
             mtu: 1420,
             peers: vec![peer(1), peer(2)],
             up: true,
+            links: Vec::new(),
         }
     }
 }

@@ -194,6 +194,7 @@ impl World {
                 name: format!("new-{id}"),
                 public_key: format!("key-{id}"),
                 endpoint: None,
+                lan_address: None,
                 now: 0,
             },
         };

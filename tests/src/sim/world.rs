@@ -492,9 +492,10 @@ fn initial_state(count: u64, rng: &mut Rng) -> ClusterState {
         endpoint: None,
         standby: false,
         rotation: Default::default(),
+        lan_address: None,
     };
     let network = "10.100.0.0/24".parse().unwrap_or_default();
-    let mesh = MeshSettings { network, port: 51820, mtu: 1420 };
+    let mesh = MeshSettings { network, port: 51820, mtu: 1420, links: sfha_core::links::mesh_only() };
     let mut state = ClusterState::new("sim", "lan", Some(mesh), node(1));
     for id in 2..=count {
         let id32 = NodeId::try_from(id).unwrap_or(NodeId::MAX);

@@ -51,6 +51,7 @@ impl Cluster {
             phase: self.phase(),
             detection: None,
             state: Some(StateVersion { epoch: state.epoch, version: state.version, hash: state.hash() }),
+            links: Vec::new(),
             mesh_detail: None,
         }
     }

@@ -13,9 +13,15 @@ fn cluster() -> ClusterState {
         endpoint: None,
         standby: false,
         rotation: Default::default(),
+        lan_address: None,
     };
     // A small network, so that it runs out of addresses.
-    let mesh = MeshSettings { network: "10.100.0.0/28".parse().unwrap(), port: 1, mtu: 1420 };
+    let mesh = MeshSettings {
+        network: "10.100.0.0/28".parse().unwrap(),
+        port: 1,
+        mtu: 1420,
+        links: crate::links::mesh_only(),
+    };
     ClusterState::new("c", "lan", Some(mesh), node)
 }
 
@@ -57,6 +63,7 @@ fn an_invite_lets_one_key_in_once_until_it_ends() {
         name: "n2".into(),
         public_key: key.into(),
         endpoint: None,
+        lan_address: None,
         now,
     };
     assert_eq!(code(&mut state, &join("k2", 1)), ErrorCode::TokenUnknown);
@@ -106,6 +113,7 @@ fn command() -> impl Strategy<Value = Command> {
                 name: format!("n{name}"),
                 public_key: format!("k{key}"),
                 endpoint: None,
+                lan_address: None,
                 now,
             }
         }),

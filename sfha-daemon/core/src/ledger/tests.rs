@@ -101,6 +101,7 @@ fn all_are_here_and_say_that_they_have_nothing() {
             endpoint: None,
             standby: false,
             rotation: Default::default(),
+            lan_address: None,
         },
     );
     let address = "10.0.0.9/24".parse().unwrap();

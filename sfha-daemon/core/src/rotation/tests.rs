@@ -16,12 +16,18 @@ fn node(name: &str, host: u8) -> Node {
         public_key: Some(key(host)),
         endpoint: Some(format!("192.0.2.{host}:51820")),
         standby: false,
+        lan_address: None,
         rotation: Rotation::default(),
     }
 }
 
 fn cluster() -> ClusterState {
-    let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 51820, mtu: 1420 };
+    let mesh = MeshSettings {
+        network: "10.100.0.0/24".parse().unwrap(),
+        port: 51820,
+        mtu: 1420,
+        links: crate::links::mesh_only(),
+    };
     let mut state = ClusterState::new("prod", "lan", Some(mesh), node("node1", 1));
     state.nodes.insert(2, node("node2", 2));
     state
@@ -124,6 +130,7 @@ fn a_key_has_one_owner() {
             name: "node3".into(),
             public_key: key(taken),
             endpoint: None,
+            lan_address: None,
             now: 0,
         };
         assert_eq!(code(&mut state, &join), ErrorCode::AlreadyExists, "{taken}");
@@ -148,6 +155,7 @@ fn open_tokens_of_a_node_end_with_the_key_they_name() {
         name: "node3".into(),
         public_key: key(3),
         endpoint: None,
+        lan_address: None,
         now: 0,
     };
     for command in [join, prepare(9), confirm(9), commit(9)] {

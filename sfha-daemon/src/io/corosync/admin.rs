@@ -41,13 +41,17 @@ pub(super) async fn reload() -> Result<(), CorosyncError> {
     .await
 }
 
-pub(super) async fn links(node: NodeId) -> Result<Vec<Link>, CorosyncError> {
+pub(super) async fn links(nodes: Vec<NodeId>) -> Result<Vec<(NodeId, Vec<Link>)>, CorosyncError> {
     const ACTION: &str = "ask for the state of links";
-    let status = run(ACTION, move || {
+    run(ACTION, move || {
         let handle = open_cfg()?;
-        cfg::node_status_get(&handle, node.into(), cfg::NodeStatusVersion::V1)
+        let status = |node: NodeId| cfg::node_status_get(&handle, node.into(), cfg::NodeStatusVersion::V1);
+        nodes.iter().map(|node| Ok((*node, enabled(status(*node)?)))).collect()
     })
-    .await?;
+    .await
+}
+
+fn enabled(status: cfg::NodeStatus) -> Vec<Link> {
     let enabled = (0..).zip(status.link_status).filter(|(_, link)| link.enabled);
     let link = |(number, link): (u8, cfg::LinkStatus)| Link {
         number,
@@ -56,7 +60,7 @@ pub(super) async fn links(node: NodeId) -> Result<Vec<Link>, CorosyncError> {
         local: link.src_ipaddr,
         remote: link.dst_ipaddr,
     };
-    Ok(enabled.map(link).collect())
+    enabled.map(link).collect()
 }
 
 pub(super) async fn config_versions() -> Result<Vec<(NodeId, u64)>, CorosyncError> {

@@ -51,6 +51,7 @@ pub(super) fn node(id: NodeId) -> Node {
         endpoint: None,
         standby: false,
         rotation: Default::default(),
+        lan_address: None,
     }
 }
 

@@ -90,7 +90,7 @@ fn a_node_is_not_let_in_where_that_would_cost_quorum() {
     let mut lab = Lab::off(3);
     for disk in lab.disks.values_mut() {
         let network = "10.100.0.0/24".parse().unwrap();
-        disk.mesh = Some(MeshSettings { network, port: 1, mtu: 1420 });
+        disk.mesh = Some(MeshSettings { network, port: 1, mtu: 1420, links: crate::links::mesh_only() });
         let ip = [10, 100, 0, 9].into();
         let public_key = "once".into();
         let invite = Invite { public_key, ip, expires: 9, initiator: 1, redeemed: None, closed: false };
@@ -104,6 +104,7 @@ fn a_node_is_not_let_in_where_that_would_cost_quorum() {
         name: "new".into(),
         public_key: "key".into(),
         endpoint: None,
+        lan_address: None,
         now: 0,
     };
     lab.propose(1, 1, command);
