@@ -15,6 +15,10 @@ mod failover;
 mod forming;
 #[path = "e2e/interrupted.rs"]
 mod interrupted;
+#[path = "e2e/links.rs"]
+mod links;
+#[path = "e2e/mesh_vip.rs"]
+mod mesh_vip;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/refusals.rs"]
@@ -23,3 +27,5 @@ mod refusals;
 mod rotation;
 #[path = "e2e/secrets.rs"]
 mod secrets;
+#[path = "e2e/underlay.rs"]
+mod underlay;
