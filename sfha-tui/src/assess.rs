@@ -113,3 +113,29 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
         push(found, Tone::Bad, t!("concern-fencing", names = status.fencing.pending.join(", ")));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sfha_proto::mesh::LinkStatus;
+
+    #[test]
+    fn a_link_that_does_not_reach_a_node_is_a_concern() {
+        let text = include_str!("../tests/fixtures/healthy.json");
+        let mut status: ClusterStatus = serde_json::from_str(text).unwrap();
+        assert_eq!(concerns(&status), []);
+        let link = |name: &str, number, down: &[&str]| LinkStatus {
+            name: name.to_owned(),
+            number,
+            connected: 2 - u32::try_from(down.len()).unwrap(),
+            peers: 2,
+            down: down.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        status.links = vec![link("mesh", 0, &[]), link("lan", 1, &["node3"])];
+        let found = concerns(&status);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].tone, Tone::Warn);
+        assert!(found[0].text.contains("node3"), "{found:?}");
+        assert!(words::links(&status.links).ends_with(" 1/2"), "{}", words::links(&status.links));
+    }
+}

@@ -45,8 +45,16 @@ pub(super) async fn links(nodes: Vec<NodeId>) -> Result<Vec<(NodeId, Vec<Link>)>
     const ACTION: &str = "ask for the state of links";
     run(ACTION, move || {
         let handle = open_cfg()?;
-        let status = |node: NodeId| cfg::node_status_get(&handle, node.into(), cfg::NodeStatusVersion::V1);
-        nodes.iter().map(|node| Ok((*node, enabled(status(*node)?)))).collect()
+        let mut found = Vec::new();
+        for node in &nodes {
+            match cfg::node_status_get(&handle, (*node).into(), cfg::NodeStatusVersion::V1) {
+                Ok(status) => found.push((*node, enabled(status))),
+                // Not in the node list that is in force, or no longer: no link leads to it.
+                Err(CsError::CsErrNotExist) => found.push((*node, Vec::new())),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
     })
     .await
 }
