@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use sfha_tests::cluster::{Cluster, PATIENCE, VIP};
-use sfha_tests::lab::{AddressWatcher, ProbeReport, Prober, WatchReport, wait_until};
+use sfha_tests::lab::{AddressWatcher, Node, ProbeReport, Prober, WatchReport, wait_until};
 
 /// The name of the VIP of most tests.
 pub const WEB: &str = "web";
@@ -90,4 +90,22 @@ impl Watched {
 pub fn stays(what: &str, time: Duration, condition: impl Fn() -> bool) {
     let broke = wait_until(what, time, || !condition());
     assert!(broke.is_err(), "{what} did not stay");
+}
+
+/// Lets a node neither send to nor receive on this UDP port, until [`unblock`].
+pub fn block(node: &Node, port: u16) {
+    let rules = format!(
+        "table inet sfhatest {{
+           chain in {{ type filter hook input priority 0; udp dport {port} drop; }}
+           chain out {{ type filter hook output priority 0; udp dport {port} drop; }}
+         }}"
+    );
+    let file = "/root/block.nft";
+    node.write_file(file, &rules).unwrap();
+    node.exec_ok(&["nft", "-f", file]).unwrap();
+}
+
+/// Ends every [`block`].
+pub fn unblock(node: &Node) {
+    node.exec_ok(&["nft", "delete", "table", "inet", "sfhatest"]).unwrap();
 }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sfha_proto::mesh::{LinkStatus, TokenMade};
 use sfha_tests::cluster::{CLUSTER, Cluster, MESH_IP, PATIENCE, VIP};
-use sfha_tests::lab::{LabOptions, Node, wait_until};
+use sfha_tests::lab::{LabOptions, wait_until};
 
-use crate::common::{WEB, stays, vip};
+use crate::common::{WEB, block, stays, unblock, vip};
 
 /// Ports of the two links: WireGuard's, and that of Corosync's link 1.
 const MESH_PORT: u16 = 51820;
@@ -43,22 +43,6 @@ fn wait_links(cluster: &Cluster, wanted: [(&str, bool); 2]) {
     wait_until(&format!("links {wanted:?}"), PATIENCE, || (0..3).all(so)).unwrap_or_else(|error| {
         panic!("{error:#}: {:?}", links(cluster, 0));
     });
-}
-
-fn block(node: &Node, port: u16) {
-    let rules = format!(
-        "table inet sfhatest {{
-           chain in {{ type filter hook input priority 0; udp dport {port} drop; }}
-           chain out {{ type filter hook output priority 0; udp dport {port} drop; }}
-         }}"
-    );
-    let file = "/root/block.nft";
-    node.write_file(file, &rules).unwrap();
-    node.exec_ok(&["nft", "-f", file]).unwrap();
-}
-
-fn unblock(node: &Node) {
-    node.exec_ok(&["nft", "delete", "table", "inet", "sfhatest"]).unwrap();
 }
 
 #[test]

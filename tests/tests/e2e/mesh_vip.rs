@@ -9,6 +9,8 @@ use sfha_proto::status::Phase;
 use sfha_tests::cluster::{CLUSTER, Cluster, PATIENCE};
 use sfha_tests::lab::{AddressWatcher, LabOptions, Node, Task, wait_until};
 
+use crate::common::{block, stays, unblock};
+
 /// The name of the VIP.
 const DB: &str = "db";
 
@@ -17,6 +19,9 @@ const CUT_LIMIT: Duration = Duration::from_millis(2500);
 
 /// Longest silence of a planned move.
 const MOVE_LIMIT: Duration = Duration::from_millis(500);
+
+/// UDP port of Corosync's link 0, inside the mesh.
+const COROSYNC: u16 = 5405;
 
 /// Where every node answers with its name.
 const SERVICE: u16 = 9099;
@@ -84,11 +89,11 @@ impl MeshVip {
         // A daemon that only looks on is restarted: what its node sends goes on.
         let pinger = Pinger::start(cluster.node(seen_from), self.ip);
         cluster.node(seen_from).exec_ok(&["systemctl", "restart", "sfha.service"]).unwrap();
-        cluster.wait_phase(seen_from, Phase::Operational, PATIENCE).unwrap();
         cluster.wait_in_step(&cluster.all(), PATIENCE).unwrap();
         let silence = pinger.finish(self.ip);
         println!("{}: restart of another daemon: silent for {silence:?}", self.ip);
         assert!(silence < MOVE_LIMIT, "{silence:?}");
+        self.stays_reached_from_a_node_outside_the_group(seen_from, second);
 
         // The power of the holder.
         let pinger = Pinger::start(cluster.node(seen_from), self.ip);
@@ -125,6 +130,22 @@ impl MeshVip {
         cluster.node(fourth).plug().unwrap();
         cluster.wait_in_step(&cluster.all(), PATIENCE).unwrap();
         assert_eq!(self.served_by_one_of(&cluster.all()), fifth);
+    }
+
+    /// A node that Corosync does not reach knows nothing new: it sends to where the address was.
+    fn stays_reached_from_a_node_outside_the_group(&self, outside: usize, holder: usize) {
+        let (cluster, node) = (&self.cluster, self.cluster.node(outside));
+        block(node, COROSYNC);
+        cluster.wait_phase(outside, Phase::Inquorate, PATIENCE).unwrap();
+        node.exec_ok(&["systemctl", "restart", "sfha.service"]).unwrap();
+        cluster.wait_phase(outside, Phase::Inquorate, PATIENCE).unwrap();
+        let name = cluster.node(holder).name();
+        stays("the way to the address", Duration::from_secs(2), || {
+            name_at(node, self.ip).as_ref() == Some(&name)
+        });
+        unblock(node);
+        cluster.wait_in_step(&cluster.all(), PATIENCE).unwrap();
+        assert_eq!(self.served_by_one_of(&cluster.all()), holder);
     }
 
     /// A client's packets are let into the mesh with the address of the node that they come through.
