@@ -137,9 +137,15 @@ impl MeshVip {
         let (cluster, node) = (&self.cluster, self.cluster.node(outside));
         block(node, COROSYNC);
         cluster.wait_phase(outside, Phase::Inquorate, PATIENCE).unwrap();
+        let inside = self.others(outside);
+        cluster.wait_in_step(&inside, PATIENCE).unwrap();
+        let name = cluster.node(holder).name();
+        if cluster.wait_active(DB, &inside, PATIENCE).unwrap() != holder {
+            // Where the others took long to agree, nobody had quorum for a moment. Back to where it is known.
+            let _: serde_json::Value = cluster.ask(holder, &["failover", "--to", &name]).unwrap();
+        }
         node.exec_ok(&["systemctl", "restart", "sfha.service"]).unwrap();
         cluster.wait_phase(outside, Phase::Inquorate, PATIENCE).unwrap();
-        let name = cluster.node(holder).name();
         stays("the way to the address", Duration::from_secs(2), || {
             name_at(node, self.ip).as_ref() == Some(&name)
         });
