@@ -22,6 +22,7 @@ use std::time::{Duration, SystemTime};
 use ipnet::IpNet;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
 use wireguard_control as wg;
 
 use self::changes::Endpoints;
@@ -47,6 +48,9 @@ const START_INTERVAL: Duration = Duration::from_millis(20);
 /// Read by `wireguard-control` and by `wg-quick`.
 const PROGRAM_VARIABLE: &str = "WG_USERSPACE_IMPLEMENTATION";
 const NO_PROGRAM: &str = "/nonexistent/sfha-starts-no-program";
+
+/// An operator's word: `userspace` for a daemon that is to make no interface in the kernel even where that can.
+const BACKEND_VARIABLE: &str = "SFHA_WIREGUARD";
 
 /// Makes it impossible that `wireguard-control` starts a program: it would start `wireguard-go` when the socket of
 /// a userspace device is missing.
@@ -187,8 +191,9 @@ pub struct Device {
 
 impl Device {
     /// Makes sure that `interface` exists, has the MTU (bytes) and is up. One that is there is taken over as it is.
-    /// Otherwise the kernel creates it, or, where the kernel has no WireGuard, `start` is called with the name and
-    /// the MTU; it should return when the process `sfha-wg` was started, which then has [`START_PATIENCE`].
+    /// Otherwise the kernel creates it. Where the kernel has no WireGuard, or `SFHA_WIREGUARD=userspace` is in the
+    /// environment, `start` is called with the name and the MTU; it should return when the process `sfha-wg` was
+    /// started, which then has [`START_PATIENCE`].
     ///
     /// # Errors
     /// [`WireguardError::ForeignInterface`] before anything is changed; [`WireguardError::Unsupported`] with the
@@ -218,7 +223,7 @@ impl Device {
                 device
             }
             Found::Other(kind) => return Err(foreign(interface, &kind)),
-            Found::Nothing => match link::create(interface).await {
+            Found::Nothing => match create_in_kernel(interface).await {
                 Ok(()) => device(Backend::Kernel),
                 Err(error) if link::without_wireguard(&error) => {
                     let device = device(Backend::Userspace);
@@ -426,6 +431,16 @@ impl From<Backend> for wg::Backend {
             Backend::Userspace => Self::Userspace,
         }
     }
+}
+
+/// Fails as a kernel without WireGuard does where the operator wants none of the kernel's.
+async fn create_in_kernel(interface: &str) -> io::Result<()> {
+    match std::env::var(BACKEND_VARIABLE).as_deref() {
+        Ok("userspace") => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+        Ok("") | Err(_) => {}
+        Ok(other) => warn!(value = other, "{BACKEND_VARIABLE} can only be \"userspace\"; not heeded"),
+    }
+    link::create(interface).await
 }
 
 fn foreign(interface: &str, kind: &str) -> WireguardError {
