@@ -331,7 +331,10 @@ impl MeshTask {
         warn!(reason, "mesh interface is not as it was; bringing it back");
         self.wanted = None;
         match bring_up(&self.file, &self.key, &self.netlink, &self.systemd).await {
-            Ok(_) => info!("mesh interface is back"),
+            Ok(device) => {
+                self.device.follow(&device);
+                info!("mesh interface is back");
+            }
             Err(failure) => warn!(%failure, "mesh interface cannot be brought back"),
         }
     }

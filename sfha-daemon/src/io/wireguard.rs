@@ -17,6 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
@@ -184,7 +185,8 @@ pub struct DeviceStatus {
 pub struct Device {
     name: wg::InterfaceName,
     interface: String,
-    backend: Backend,
+    /// Whether it is [`Backend::Userspace`]: an interface that was made anew may have another one.
+    userspace: Arc<AtomicBool>,
     /// Held during a request: one at a time. Inside, the endpoints that were configured from here.
     endpoints: Arc<Mutex<Endpoints>>,
 }
@@ -209,8 +211,12 @@ impl Device {
         if std::env::var(PROGRAM_VARIABLE).as_deref() != Ok(NO_PROGRAM) {
             return Err(WireguardError::ProgramsAllowed);
         }
-        let device =
-            |backend| Self { name, interface: interface.to_owned(), backend, endpoints: Arc::default() };
+        let device = |backend| Self {
+            name,
+            interface: interface.to_owned(),
+            userspace: Arc::new(AtomicBool::new(backend == Backend::Userspace)),
+            endpoints: Arc::default(),
+        };
         let found = link::find(interface).await.map_err(device(Backend::Kernel).failed("find"))?;
         let device = match found {
             Found::Wireguard => device(Backend::Kernel),
@@ -250,7 +256,13 @@ impl Device {
 
     /// Who does the encryption.
     pub fn backend(&self) -> Backend {
-        self.backend
+        if self.userspace.load(Ordering::Relaxed) { Backend::Userspace } else { Backend::Kernel }
+    }
+
+    /// Speaks to `other` from now on, in all clones: what [`ensure`](Self::ensure) made of the same interface after
+    /// it was gone. Where the kernel's module came or went meanwhile, that has the other backend.
+    pub fn follow(&self, other: &Self) {
+        self.userspace.store(other.backend() == Backend::Userspace, Ordering::Relaxed);
     }
 
     /// Sets the private key and the UDP port; `false` if the device has both already. After it has returned, the
@@ -367,7 +379,7 @@ impl Device {
         operation: &'static str,
         request: impl FnOnce(&Blocking, &mut Endpoints) -> io::Result<T> + Send + 'static,
     ) -> Result<T, WireguardError> {
-        let blocking = Blocking { name: self.name, backend: self.backend };
+        let blocking = Blocking { name: self.name, backend: self.backend() };
         let endpoints = Arc::clone(&self.endpoints);
         let answer = async move {
             // Kept by the thread, which nobody can stop: while it hangs, the next one waits and times out too.

@@ -72,7 +72,7 @@ fn a_device_that_is_gone_is_gone_and_no_program_is_started() {
         let device = Device {
             name: "wgnone".parse().unwrap(),
             interface: "wgnone".to_owned(),
-            backend: Backend::Userspace,
+            userspace: Arc::new(AtomicBool::new(true)),
             endpoints: Arc::default(),
         };
         let gone = |error| matches!(error, WireguardError::Gone { .. });
