@@ -8,7 +8,7 @@ say "format"
 cargo fmt --all --check
 
 say "scripts"
-shellcheck -x .ci/run assets/dev/*.sh assets/debian/postinst assets/debian/prerm assets/debian/postrm
+shellcheck -x .ci/run assets/dev/*.sh assets/debian/postinst assets/debian/prerm assets/debian/postrm tests/src/guest/*.sh
 
 say "paths of one machine"
 # A path that exists on one machine only has no place in a tracked file. What

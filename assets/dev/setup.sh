@@ -27,7 +27,7 @@ for what in "$@"; do
 		;;
 	lab)
 		packages="$packages corosync systemd systemd-container dbus iproute2 nftables iputils-ping
-			tcpdump wireguard-tools tmux qemu-system-x86 linux-image-amd64 busybox-static kmod cpio
+			tcpdump wireguard-tools tmux qemu-system-x86 linux-image-amd64 busybox-static kmod
 			procps util-linux"
 		tools="$tools cargo-nextest:$nextest"
 		;;

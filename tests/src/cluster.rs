@@ -47,6 +47,11 @@ impl Cluster {
         Ok(Self { lab })
     }
 
+    /// Nodes of a machine that has the package itself, as the [guest](crate::guest) has.
+    pub fn on(lab: Lab) -> Self {
+        Self { lab }
+    }
+
     /// A cluster of that many nodes: `init` on the first, one `join` on each of the others.
     pub fn formed(label: &str, nodes: usize) -> Result<Self> {
         let cluster = Self::fresh(LabOptions::unique(label).nodes(nodes))?;

@@ -53,6 +53,7 @@ pub use nat::Nat;
 pub use node::Node;
 pub use probe_report::{AnswerRun, ProbeReport, Silence};
 pub use prober::Prober;
+pub(crate) use process::run;
 pub use process::{Output, ProcessId};
 pub use switch::Endpoint;
 pub use wait::{wait_for, wait_until};

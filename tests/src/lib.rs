@@ -3,5 +3,6 @@
 pub mod bench;
 pub mod cluster;
 pub mod demo;
+pub mod guest;
 pub mod lab;
 pub mod sim;
