@@ -36,6 +36,7 @@ pub mod links;
 pub mod mesh;
 pub mod mesh_vips;
 pub mod message;
+pub mod path;
 pub mod rotation;
 pub mod state;
 pub mod sync;

@@ -1,13 +1,13 @@
 //! Which WireGuard peers a node wants, as a function of the replicated state.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use crate::mesh_vips::{Holders, addresses_of};
 use crate::rotation;
-use crate::state::{ClusterState, NodeId};
+use crate::state::{ClusterState, Node, NodeId};
 
 /// Seconds between keepalives, so that NAT keeps its mapping (wg(8), PersistentKeepalive).
 pub const KEEPALIVE_S: u16 = 25;
@@ -69,6 +69,41 @@ pub fn wanted_peers(
     peers
 }
 
+/// The same peers with the networks of relayed nodes given to the nodes that relay. `relays`: node and relay.
+#[must_use]
+pub fn relayed(
+    mut peers: Vec<WantedPeer>,
+    state: &ClusterState,
+    relays: &BTreeMap<NodeId, NodeId>,
+) -> Vec<WantedPeer> {
+    for (node, relay) in relays {
+        let key = |id: &NodeId| state.nodes.get(id)?.public_key.clone();
+        let (Some(node), Some(relay)) = (key(node), key(relay)) else { continue };
+        let at = |peers: &[WantedPeer], key: &str| peers.iter().position(|peer| peer.public_key == key);
+        if let (Some(from), Some(to)) = (at(&peers, &node), at(&peers, &relay)) {
+            let moved = std::mem::take(&mut peers[from].allowed_ips);
+            peers[to].allowed_ips.extend(moved);
+        }
+    }
+    peers
+}
+
+/// Which nodes a device relays, and through whom: those whose address belongs to another node's peer.
+/// `owner`: the key of the peer that has an address.
+#[must_use]
+pub fn relays_of(
+    state: &ClusterState,
+    me: NodeId,
+    owner: impl Fn(IpAddr) -> Option<String>,
+) -> BTreeMap<NodeId, NodeId> {
+    let relay = |(id, node): (&NodeId, &Node)| {
+        let key = owner(node.address)?;
+        let (relay, _) = state.nodes.iter().find(|(_, node)| node.public_key.as_ref() == Some(&key))?;
+        (relay != id).then_some((*id, *relay))
+    };
+    state.nodes.iter().filter(|(id, _)| **id != me).filter_map(relay).collect()
+}
+
 /// The network that holds just this address.
 #[must_use]
 pub fn host(ip: IpAddr) -> IpNet {
@@ -79,7 +114,7 @@ pub fn host(ip: IpAddr) -> IpNet {
 mod tests {
     use super::*;
     use crate::command::Command;
-    use crate::state::{MeshSettings, Node};
+    use crate::state::MeshSettings;
 
     fn cluster() -> ClusterState {
         let mesh = MeshSettings {
@@ -152,5 +187,30 @@ mod tests {
         state.apply(&Command::CloseInvite { id: "i".into() }).unwrap();
         let peers = wanted_peers(&state, 1, &BTreeSet::new(), &Holders::new(), 60);
         assert_eq!((allowed(&peers, "once"), allowed(&peers, "key2")), (None, Some(1)));
+    }
+
+    #[test]
+    fn a_relay_gets_the_networks_of_the_nodes_it_relays() {
+        let mut state = cluster();
+        redeem(&mut state);
+        state.apply(&Command::CloseInvite { id: "i".into() }).unwrap();
+        let third = Node {
+            name: "node3".into(),
+            address: "10.100.0.3".parse().unwrap(),
+            public_key: Some("key3".into()),
+            endpoint: None,
+            standby: false,
+        };
+        state.nodes.insert(3, third);
+        let direct = wanted_peers(&state, 3, &BTreeSet::new(), &Holders::new(), 60);
+        let relays = BTreeMap::from([(2, 1)]);
+        let peers = relayed(direct.clone(), &state, &relays);
+        assert_eq!((allowed(&peers, "key1"), allowed(&peers, "key2")), (Some(2), Some(0)));
+        let owner = |ip| {
+            let has = |peer: &&WantedPeer| peer.allowed_ips.contains(&host(ip));
+            peers.iter().find(has).map(|peer| peer.public_key.clone())
+        };
+        assert_eq!(relays_of(&state, 3, owner), relays, "as the device tells it");
+        assert_eq!(relayed(direct.clone(), &state, &BTreeMap::from([(2, 9)])), direct, "no such relay");
     }
 }
