@@ -2,6 +2,7 @@
 
 ## Numbers, sizes, times
 
+format-percent = { $n }%
 format-millis = { $n } ms
 format-seconds = { $n } s
 format-age-s = { $s }s
@@ -61,6 +62,10 @@ backend-kernel = kernel
 backend-userspace = userspace
 path-direct = direct
 path-relay = via { $node }
+endpoint-unresolved = the name of its endpoint does not resolve
+endpoint-unreachable = no known endpoint of it answers
+endpoint-unknown = no endpoint of it is known: it has to call first
+peer-not-direct = { $node } is not reached directly: { $problem }.
 step-daemon = Starting the daemon
 step-checking = Checking what is needed
 step-keys = Making the keys
@@ -140,6 +145,7 @@ col-handshake = HANDSHAKE
 col-rx = RECEIVED
 col-tx = SENT
 col-rtt = LATENCY
+col-loss = LOSS
 col-endpoint = ENDPOINT
 col-initiator = MADE BY
 col-used-by = USED BY
@@ -645,6 +651,7 @@ pair-handshake = Handshake
 pair-endpoint = Endpoint
 pair-path = Path
 pair-rtt = Latency
+pair-loss = Loss
 pair-mesh-address = Address
 pair-keepalive = Keepalive
 pair-rx = Received

@@ -4,6 +4,7 @@
 
 ## Nombres, tailles, durées
 
+format-percent = { $n } %
 format-millis = { $n } ms
 format-seconds = { $n } s
 format-age-s = { $s } s
@@ -63,6 +64,10 @@ backend-kernel = noyau
 backend-userspace = espace utilisateur
 path-direct = direct
 path-relay = via { $node }
+endpoint-unresolved = le nom de son endpoint n'est pas résolu
+endpoint-unreachable = aucun endpoint connu ne répond
+endpoint-unknown = aucun endpoint connu, il doit appeler le premier
+peer-not-direct = { $node } n'est pas joint directement : { $problem }.
 step-daemon = Démarrage du démon
 step-checking = Vérification des prérequis
 step-keys = Création des clés
@@ -142,6 +147,7 @@ col-handshake = HANDSHAKE
 col-rx = REÇU
 col-tx = ÉMIS
 col-rtt = LATENCE
+col-loss = PERTE
 col-endpoint = ENDPOINT
 col-initiator = ÉMETTEUR
 col-used-by = UTILISÉ PAR
@@ -653,6 +659,7 @@ pair-handshake = Handshake
 pair-endpoint = Endpoint
 pair-path = Chemin
 pair-rtt = Latence
+pair-loss = Perte
 pair-mesh-address = Adresse
 pair-keepalive = Keepalive
 pair-rx = Reçu

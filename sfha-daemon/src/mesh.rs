@@ -1,12 +1,13 @@
 //! Keeps `wg-sfha` as the replicated state wants it, and observes it.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sfha_core::mesh::{WantedPeer, host, wanted_peers};
+use sfha_core::mesh::{host, relayed, relays_of, wanted_peers};
 use sfha_core::mesh_vips::{Holders, is_mesh_vip};
+use sfha_core::path::{Health, Route};
 use sfha_core::rotation::{self, Lookout, keys_of};
 use sfha_core::{ClusterState, NodeId, Time};
 use sfha_proto::mesh::{Backend, MeshStatus, PeerState, PeerStatus};
@@ -15,6 +16,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use self::endpoints::Endpoints;
+use self::forwarding::Forwarding;
+use self::paths::{PathHandle, PathTask};
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{Systemd, WG_DEVICE};
 use crate::io::wireguard::{self, Device, DeviceStatus, Peer, PrivateKey, WireguardError};
@@ -22,6 +26,10 @@ use crate::mesh_file::MeshFile;
 use crate::paths::{INTERFACE, Paths};
 use crate::underlay;
 use crate::wg_conf;
+
+pub mod endpoints;
+mod forwarding;
+mod paths;
 
 /// Time between two observations.
 const OBSERVATION: Duration = Duration::from_secs(1);
@@ -31,9 +39,6 @@ const JOIN_OBSERVATION: Duration = Duration::from_millis(50);
 
 /// The same while a node is about to change its key: until this sees the new one, nothing reaches that node.
 const SWITCH_OBSERVATION: Duration = Duration::from_millis(5);
-
-/// Age from which a handshake is no longer fresh: Reject-After-Time of the WireGuard paper, § 6.1.
-const FRESH: Duration = Duration::from_secs(180);
 
 /// Seconds since 1970.
 #[must_use]
@@ -106,28 +111,6 @@ pub fn failure(error: &WireguardError) -> Failure {
     }
 }
 
-/// Turns wanted peers into configured ones: names become addresses.
-pub async fn resolve(wanted: &[WantedPeer]) -> Vec<Peer> {
-    let mut peers = Vec::with_capacity(wanted.len());
-    for peer in wanted {
-        let Ok(public_key) = peer.public_key.parse() else {
-            warn!(key = peer.public_key, "not a WireGuard key");
-            continue;
-        };
-        let endpoint = match &peer.endpoint {
-            Some(name) => lookup(name).await,
-            None => None,
-        };
-        peers.push(Peer {
-            public_key,
-            endpoint,
-            allowed_ips: peer.allowed_ips.clone(),
-            keepalive: peer.keepalive,
-        });
-    }
-    peers
-}
-
 /// `HOST:PORT` as an address; asks DNS, for at most two seconds, where it is a name.
 pub async fn lookup(endpoint: &str) -> Option<SocketAddr> {
     if let Ok(address) = endpoint.parse() {
@@ -180,6 +163,8 @@ pub struct Followed {
     pub state: watch::Receiver<Arc<ClusterState>>,
     /// Who may have which VIP; `None` while the group has not agreed on it.
     pub holders: watch::Receiver<Option<Holders>>,
+    /// Where peers can be reached.
+    pub endpoints: Endpoints,
 }
 
 /// What a node has of the mesh on its disk.
@@ -211,7 +196,10 @@ pub struct MeshTask {
     systemd: Systemd,
     follow: Followed,
     view: watch::Sender<Arc<MeshStatus>>,
-    wanted: Option<Vec<WantedPeer>>,
+    applied: Option<Vec<Peer>>,
+    /// From the first look at the device on.
+    prober: Option<PathHandle>,
+    forwarding: Forwarding,
 }
 
 impl MeshTask {
@@ -243,7 +231,9 @@ impl MeshTask {
             systemd,
             follow,
             view,
-            wanted: None,
+            applied: None,
+            prober: None,
+            forwarding: Forwarding::default(),
         };
         tokio::spawn(task.run());
         handle
@@ -272,6 +262,7 @@ impl MeshTask {
             tokio::select! {
                 changed = self.follow.state.changed() => if changed.is_err() { return },
                 changed = self.follow.holders.changed() => if changed.is_err() { return },
+                () = routes_changed(self.prober.as_mut()) => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -282,16 +273,40 @@ impl MeshTask {
         let handshakes = crate::rotation::handshakes(status);
         let current = rotation::current(state, &handshakes);
         self.lookout.look(state, self.me, &current, now);
-        let mut wanted = wanted_peers(state, self.me, &current, holders, unix);
+        let prober = self.prober.get_or_insert_with(|| {
+            let adopted = relays_of(state, self.me, |address| owner(status, address));
+            PathTask::start(
+                self.me,
+                self.file.address.addr(),
+                Arc::clone(&self.device),
+                self.follow.endpoints.clone(),
+                self.follow.state.clone(),
+                &adopted,
+                status.clone(),
+            )
+        });
+        prober.observe(status.clone());
+        let routes = prober.routes();
+        self.forwarding.set(routes.relaying, self.file.address.addr());
+        let wanted = wanted_peers(state, self.me, &current, holders, unix);
+        let mut wanted = relayed(wanted, state, &routes.relays);
         let unix = u64::try_from(unix).unwrap_or_default();
         rotation::call(&mut wanted, &self.lookout.overdue(state, self.me, &handshakes, unix, now));
-        if self.wanted.as_ref() != Some(&wanted) {
-            let peers = resolve(&wanted).await;
+        let mut peers = self.follow.endpoints.peers(state, &wanted);
+        // Once a peer has an endpoint, its path decides about another: what works is left alone.
+        let placed = status.peers.iter().filter(|peer| peer.endpoint.is_some());
+        let placed: BTreeSet<_> = placed.map(|peer| peer.public_key).collect();
+        for peer in peers.iter_mut().filter(|peer| placed.contains(&peer.public_key)) {
+            peer.endpoint = None;
+        }
+        if self.applied.as_ref() != Some(&peers) {
             match self.device.sync_peers(&peers).await {
                 Ok(changes) => {
-                    info!(peers = peers.len(), ?changes, "mesh follows the state");
+                    if changes.is_some() {
+                        info!(peers = peers.len(), ?changes, "mesh follows the state");
+                    }
                     self.conf.send_replace(wg_conf::render(&self.file, state, self.me, &wanted));
-                    self.wanted = Some(wanted);
+                    self.applied = Some(peers);
                 }
                 Err(error) => warn!(error = describe(&error), "peers not applied"),
             }
@@ -329,7 +344,7 @@ impl MeshTask {
     /// The device was restarted, or somebody changed it: put everything back.
     async fn bring_back(&mut self, reason: &str) {
         warn!(reason, "mesh interface is not as it was; bringing it back");
-        self.wanted = None;
+        self.applied = None;
         match bring_up(&self.file, &self.key, &self.netlink, &self.systemd).await {
             Ok(device) => {
                 self.device.follow(&device);
@@ -342,32 +357,38 @@ impl MeshTask {
     fn describe_view(&self, state: &ClusterState, status: &DeviceStatus) -> MeshStatus {
         let observed: BTreeMap<String, _> =
             status.peers.iter().map(|peer| (peer.public_key.to_string(), peer)).collect();
-        let now = SystemTime::now();
+        let paths = self.prober.as_ref().map(PathHandle::views).unwrap_or_default();
         let mut view = empty_view(&self.file, &self.key, &self.device);
         view.up = true;
-        for (_, node) in state.nodes.iter().filter(|(id, _)| **id != self.me) {
+        for (id, node) in state.nodes.iter().filter(|(id, _)| **id != self.me) {
             let Some(public_key) = node.public_key.clone() else { continue };
             // While its key is changed, the one that was heard last.
             let known = keys_of(node).filter_map(|key| observed.get(key));
             let peer = known.rev().max_by_key(|peer| peer.latest_handshake);
-            let shaken = peer.and_then(|peer| peer.latest_handshake);
-            let state = match shaken {
-                None => PeerState::Never,
-                Some(at) if now.duration_since(at).unwrap_or_default() <= FRESH => PeerState::Connected,
-                Some(_) => PeerState::Stale,
-            };
+            let path = paths.get(id);
+            let (health, route) =
+                path.map_or((Health::Never, Route::Direct), |(path, _)| (path.health, path.route));
             let endpoint = peer.and_then(|peer| peer.endpoint).map(|endpoint| endpoint.to_string());
             view.peers.push(PeerStatus {
                 name: node.name.clone(),
                 ip: node.address.to_string(),
                 public_key,
                 endpoint: endpoint.or_else(|| node.endpoint.clone()),
-                state,
-                path: "direct".to_owned(),
-                latest_handshake: shaken.and_then(rfc3339),
+                state: match health {
+                    Health::Connected => PeerState::Connected,
+                    Health::Stale => PeerState::Stale,
+                    Health::Never => PeerState::Never,
+                },
+                path: match route {
+                    Route::Direct => "direct".to_owned(),
+                    Route::Via(relay) => state.node_name(relay),
+                },
+                latest_handshake: peer.and_then(|peer| peer.latest_handshake).and_then(rfc3339),
                 rx_bytes: peer.map_or(0, |peer| peer.rx_bytes),
                 tx_bytes: peer.map_or(0, |peer| peer.tx_bytes),
-                rtt_ms: None,
+                rtt_ms: path.and_then(|(path, _)| path.rtt).map(milliseconds),
+                loss: path.and_then(|(path, _)| path.loss_permille).map(|loss| f64::from(loss) / 1000.0),
+                endpoint_problem: path.and_then(|(_, problem)| *problem),
                 keepalive: peer.and_then(|peer| peer.keepalive),
             });
         }
@@ -404,6 +425,24 @@ fn holders_on_device(state: &ClusterState, status: &DeviceStatus) -> Holders {
     };
     let vips = state.vips.iter().filter(|(_, vip)| is_mesh_vip(state, vip));
     vips.filter_map(|(name, vip)| Some((name.clone(), id_of(peer_of(vip.address.addr())?)?))).collect()
+}
+
+async fn routes_changed(prober: Option<&mut PathHandle>) {
+    match prober {
+        Some(prober) => prober.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The peer whose packets may have that source.
+fn owner(status: &DeviceStatus, address: IpAddr) -> Option<String> {
+    let net = sfha_core::mesh::host(address);
+    status.peers.iter().find(|peer| peer.allowed_ips.contains(&net)).map(|peer| peer.public_key.to_string())
+}
+
+/// To the microsecond, which is more than it is worth.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 
 /// A node was let in with an invite of ours and has not shown its own key yet.

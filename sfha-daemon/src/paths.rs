@@ -112,6 +112,12 @@ impl Paths {
         self.lib.join("joining.key")
     }
 
+    /// `/var/lib/sfha/endpoints.json`: where the others were reached last.
+    #[must_use]
+    pub fn endpoints(&self) -> PathBuf {
+        self.lib.join("endpoints.json")
+    }
+
     /// `/run/sfha/sfhad.lock`: held by the one daemon of this node.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

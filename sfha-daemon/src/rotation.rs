@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sfha_core::mesh::wanted_peers;
+use sfha_core::mesh::{WantedPeer, wanted_peers};
 use sfha_core::mesh_vips::Holders;
 use sfha_core::rotation::{self, Next, keys_of};
 use sfha_core::state::Node as StateNode;
@@ -20,7 +20,8 @@ use tracing::{debug, info, warn};
 
 use crate::event_loop::CoreHandle;
 use crate::io::wireguard::{Backend, Device, DeviceStatus, PrivateKey};
-use crate::mesh::{MeshHandle, failure, internal, resolve, unix_now};
+use crate::mesh::endpoints::Endpoints;
+use crate::mesh::{MeshHandle, failure, internal, unix_now};
 use crate::mesh_api::RotateRequest;
 use crate::mesh_file::MeshFile;
 use crate::paths::Paths;
@@ -370,7 +371,12 @@ async fn greet(state: &ClusterState, me: NodeId) {
 ///
 /// # Errors
 /// Of the device.
-pub async fn first_peers(device: &Device, state: &ClusterState, me: NodeId) -> Result<(), Failure> {
+pub async fn first_peers(
+    device: &Device,
+    endpoints: &Endpoints,
+    state: &ClusterState,
+    me: NodeId,
+) -> Result<(), Failure> {
     let rotating: Vec<&StateNode> = state
         .nodes
         .iter()
@@ -381,8 +387,8 @@ pub async fn first_peers(device: &Device, state: &ClusterState, me: NodeId) -> R
     let unknown = Holders::default();
     let mut wanted = wanted_peers(state, me, &BTreeSet::new(), &unknown, unix_now());
     rotation::call(&mut wanted, &keys);
-    let sync = async |wanted| {
-        let peers = resolve(wanted).await;
+    let sync = async |wanted: &[WantedPeer]| {
+        let peers = endpoints.peers(state, wanted);
         device.sync_peers(&peers).await.map(drop).map_err(|error| failure(&error))
     };
     sync(&wanted).await?;

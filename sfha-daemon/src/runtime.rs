@@ -19,6 +19,7 @@ use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{COROSYNC, Systemd};
 use crate::links::{Links, watch_links};
+use crate::mesh::endpoints::Endpoints;
 use crate::mesh::{self, Followed, MeshHandle, MeshTask, Own, describe, internal, unix_now};
 use crate::mesh_api::{self, Api};
 use crate::mesh_client;
@@ -81,11 +82,12 @@ impl Runtime {
             Some((file, key)) => Some(mesh::bring_up(file, key, &netlink, &systemd).await?),
             None => None,
         };
+        let endpoints = Endpoints::load(&node.paths);
         let running = systemd.active_state(COROSYNC).await.is_ok_and(|state| state == "active");
         if let Some(device) = &device
             && !running
         {
-            rotation::first_peers(device, &node.state, node.me).await?;
+            rotation::first_peers(device, &endpoints, &node.state, node.me).await?;
             catch_up(&mut node).await;
         }
         if let Some(progress) = progress {
@@ -127,7 +129,8 @@ impl Runtime {
                 let address = file.address.addr();
                 let own =
                     Own { me: node.me, paths: node.paths.clone(), file: file.clone(), key: key.clone() };
-                let follow = Followed { state: core.watch_state(), holders: core.watch_holders() };
+                let (state, holders) = (core.watch_state(), core.watch_holders());
+                let follow = Followed { state, holders, endpoints };
                 let handle = MeshTask::start(own, device, netlink, systemd.clone(), follow);
                 rotator = Some(Rotator::new(Arc::clone(&node), core.clone(), handle.clone()));
                 let api = Api {

@@ -77,19 +77,37 @@ pub struct PeerStatus {
     pub tx_bytes: u64,
     /// Round-trip time inside the tunnel, in milliseconds; `null` when not measured.
     pub rtt_ms: Option<f64>,
+    /// Share of the last sixty probes that got no answer, from 0 to 1; `null` before the first one.
+    #[serde(default)]
+    pub loss: Option<f64>,
+    /// Why there is no direct path; `null` where there is one.
+    #[serde(default)]
+    pub endpoint_problem: Option<EndpointProblem>,
     /// Persistent keepalive, in seconds; `null` when off.
     pub keepalive: Option<u16>,
+}
+
+/// Why a peer cannot be reached directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndpointProblem {
+    /// The name of its endpoint does not resolve.
+    Unresolved,
+    /// No endpoint that is known of it answers.
+    Unreachable,
+    /// No endpoint is known of it: it has to call first.
+    Unknown,
 }
 
 /// Whether a peer answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PeerState {
-    /// Handshake not older than 180 s (WireGuard's Reject-After-Time).
+    /// Its path answers probes.
     Connected,
-    /// It had a handshake once.
+    /// It answered, or had a handshake, once.
     Stale,
-    /// It never had one.
+    /// It never did.
     Never,
 }
 

@@ -181,7 +181,7 @@ pub struct MeshSummary {
     pub enabled: bool,
     /// Peers wanted.
     pub peers: u32,
-    /// Peers whose handshake is fresh.
+    /// Peers whose path answers.
     pub connected: u32,
 }
 

@@ -31,6 +31,11 @@ pub fn rtt(ms: f64) -> String {
     t!("format-millis", n = decimal(ms, usize::from(ms < 10.0)))
 }
 
+/// A share from 0 to 1, in percent.
+pub fn share(share: f64) -> String {
+    t!("format-percent", n = decimal(share * 100.0, usize::from(share > 0.0 && share < 0.1)))
+}
+
 /// An age or a duration, in its two largest units.
 pub fn age(seconds: i64) -> String {
     let s = seconds.max(0);
@@ -114,6 +119,9 @@ mod tests {
         assert_eq!(bytes(999_600), "1,0\u{a0}Mo");
         assert_eq!(rate(123_456.0), "123\u{a0}ko/s");
         assert_eq!(rtt(0.84), "0,8\u{a0}ms");
+        assert_eq!(share(0.0), "0\u{202f}%");
+        assert_eq!(share(0.0167), "1,7\u{202f}%");
+        assert_eq!(share(1.0), "100\u{202f}%");
         assert_eq!(rtt(24.4), "24\u{a0}ms");
         assert_eq!(millis(1600), "1,6\u{a0}s");
         assert_eq!(millis(90_000), "90\u{a0}s");

@@ -1,6 +1,6 @@
 //! One word or two for each state of the protocol, and the mark that goes with it.
 
-use sfha_proto::mesh::{Backend, LinkStatus, PeerState};
+use sfha_proto::mesh::{Backend, EndpointProblem, LinkStatus, PeerState};
 use sfha_proto::message::{RotateStep, Step};
 use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState, VipStatus};
 
@@ -171,6 +171,15 @@ pub fn links(links: &[LinkStatus]) -> String {
         t!("link-summary", name = link.name.as_str(), connected = link.connected, peers = link.peers)
     };
     links.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Why there is no direct path.
+pub fn endpoint_problem(problem: EndpointProblem) -> String {
+    match problem {
+        EndpointProblem::Unresolved => t!("endpoint-unresolved"),
+        EndpointProblem::Unreachable => t!("endpoint-unreachable"),
+        EndpointProblem::Unknown => t!("endpoint-unknown"),
+    }
 }
 
 /// What `init` or `join` is doing.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::mesh_vips::{Holders, addresses_of};
-use crate::rotation;
+use crate::rotation::{self, keys_of};
 use crate::state::{ClusterState, Node, NodeId};
 
 /// Seconds between keepalives, so that NAT keeps its mapping (wg(8), PersistentKeepalive).
@@ -77,13 +77,14 @@ pub fn relayed(
     relays: &BTreeMap<NodeId, NodeId>,
 ) -> Vec<WantedPeer> {
     for (node, relay) in relays {
-        let key = |id: &NodeId| state.nodes.get(id)?.public_key.clone();
-        let (Some(node), Some(relay)) = (key(node), key(relay)) else { continue };
-        let at = |peers: &[WantedPeer], key: &str| peers.iter().position(|peer| peer.public_key == key);
-        if let (Some(from), Some(to)) = (at(&peers, &node), at(&peers, &relay)) {
-            let moved = std::mem::take(&mut peers[from].allowed_ips);
-            peers[to].allowed_ips.extend(moved);
-        }
+        let (Some(node), Some(relay)) = (state.nodes.get(node), state.nodes.get(relay)) else { continue };
+        let is_of = |peer: &WantedPeer, node: &Node| keys_of(node).any(|key| key == peer.public_key);
+        // While its key is changed, the relay has several peers, of which one carries its packets.
+        let carrier = |peer: &WantedPeer| is_of(peer, relay) && !peer.allowed_ips.is_empty();
+        let Some(to) = peers.iter().position(carrier) else { continue };
+        let from = peers.iter_mut().filter(|peer| is_of(peer, node));
+        let moved: Vec<IpNet> = from.flat_map(|peer| std::mem::take(&mut peer.allowed_ips)).collect();
+        peers[to].allowed_ips.extend(moved);
     }
     peers
 }
@@ -98,7 +99,7 @@ pub fn relays_of(
 ) -> BTreeMap<NodeId, NodeId> {
     let relay = |(id, node): (&NodeId, &Node)| {
         let key = owner(node.address)?;
-        let (relay, _) = state.nodes.iter().find(|(_, node)| node.public_key.as_ref() == Some(&key))?;
+        let (relay, _) = state.nodes.iter().find(|(_, node)| keys_of(node).any(|own| own == key))?;
         (relay != id).then_some((*id, *relay))
     };
     state.nodes.iter().filter(|(id, _)| **id != me).filter_map(relay).collect()
@@ -200,6 +201,7 @@ mod tests {
             public_key: Some("key3".into()),
             endpoint: None,
             standby: false,
+            rotation: Default::default(),
         };
         state.nodes.insert(3, third);
         let direct = wanted_peers(&state, 3, &BTreeSet::new(), &Holders::new(), 60);

@@ -331,19 +331,14 @@ impl Paths {
     }
 
     fn report_for(&self, receiver: NodeId, now: Time) -> Vec<Entry> {
-        let receivers = self.peers.get(&receiver).and_then(|peer| peer.fresh_report(now));
         let entry = |(id, peer): (&NodeId, &Peer)| {
             let direct = peer.route == Route::Direct && peer.is_connected(now);
-            // Somebody who hears a node well needs no address for it.
-            let lost = receivers.and_then(|report| report.get(id)).is_none_or(|entry| {
-                entry.claim.via.is_some() || !entry.claim.direct || entry.rtt_us.is_none()
-            });
             Entry {
                 node: *id,
                 claim: peer.claim,
                 rtt_us: peer.rtt(now).map(|rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
                 hearsay: peer.news_about(receiver, now).filter(|_| *id != receiver),
-                endpoint: peer.observed.endpoint.filter(|_| direct && lost && *id != receiver),
+                endpoint: peer.observed.endpoint.filter(|_| direct && *id != receiver),
             }
         };
         self.peers.iter().map(entry).collect()

@@ -333,6 +333,36 @@ impl Device {
         .await
     }
 
+    /// Begins the session with a peer anew, at `endpoint` if given, with a handshake at once: with a peer that
+    /// carries nothing, the only way to find out whether it can be reached. Its counters begin anew, too; other peers
+    /// notice nothing. A peer that has networks, or that is not there, is left alone.
+    ///
+    /// # Errors
+    /// [`WireguardError::Gone`], [`WireguardError::TimedOut`], [`WireguardError::Failed`].
+    pub async fn reset_peer(
+        &self,
+        peer: PublicKey,
+        endpoint: Option<SocketAddr>,
+    ) -> Result<(), WireguardError> {
+        self.run("reset peer", move |device, _| {
+            let peers = device.read()?.peers;
+            let Some(status) = peers.iter().find(|status| status.public_key == peer) else { return Ok(()) };
+            if !status.allowed_ips.is_empty() {
+                return Ok(());
+            }
+            // In one request a userspace device would find that nothing has changed.
+            device.apply(wg::DeviceUpdate::new().remove_peer_by_key(&convert::public(peer)))?;
+            let mut again = wg::PeerConfigBuilder::new(&convert::public(peer));
+            if let Some(endpoint) = endpoint.or(status.endpoint) {
+                again = again.set_endpoint(endpoint);
+            }
+            // To a new peer the first keepalive goes at once.
+            let keepalive = status.keepalive.unwrap_or(sfha_core::mesh::KEEPALIVE_S);
+            device.apply(wg::DeviceUpdate::new().add_peer(again.set_persistent_keepalive_interval(keepalive)))
+        })
+        .await
+    }
+
     /// Waits until there has been a handshake with a peer; `false` if there was none within `patience`.
     ///
     /// # Errors

@@ -218,10 +218,11 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
         t!("col-rx"),
         t!("col-tx"),
         t!("col-rtt"),
+        t!("col-loss"),
         t!("col-endpoint"),
     ];
     let now = Timestamp::now();
-    let mut table = Table::titled(&titles).right(&[3, 4, 5, 6]);
+    let mut table = Table::titled(&titles).right(&[3, 4, 5, 6, 7]);
     for peer in &mesh.peers {
         let (tone, state) = words::peer(peer.state);
         let none = || words::none(paint.utf8);
@@ -238,10 +239,17 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
             (Tone::Plain, format::bytes(peer.rx_bytes)),
             (Tone::Plain, format::bytes(peer.tx_bytes)),
             (Tone::Plain, peer.rtt_ms.map_or_else(none, format::rtt)),
+            (Tone::Plain, peer.loss.map_or_else(none, format::share)),
             (Tone::Plain, endpoint),
         ]);
     }
-    let peers = or(table, paint, t!("no-peers"));
+    let mut peers = or(table, paint, t!("no-peers"));
+    for peer in &mesh.peers {
+        let Some(problem) = peer.endpoint_problem else { continue };
+        let problem = words::endpoint_problem(problem);
+        let line = t!("peer-not-direct", node = peer.name.as_str(), problem = problem);
+        peers.push_str(&format!("{} {}\n", paint.mark(Tone::Warn), paint.tone(Tone::Warn, &line)));
+    }
     format!("{} {}\n{}\n{peers}", paint.mark(tone), paint.bold(&up), facts.render(paint))
 }
 

@@ -1,7 +1,7 @@
 //! The invented world: a clock, three nodes, three VIPs.
 
 use jiff::{SignedDuration, Timestamp};
-use sfha_proto::mesh::{Backend, MeshStatus, PeerState, PeerStatus};
+use sfha_proto::mesh::{Backend, EndpointProblem, MeshStatus, PeerState, PeerStatus};
 use sfha_proto::message::LogLine;
 use sfha_proto::status::{
     ClusterStatus, Detection, FencingSummary, MeshSummary, NodeStatus, Phase, QuorumStatus, StateVersion,
@@ -295,6 +295,8 @@ impl World {
                 rx_bytes: rx as u64,
                 tx_bytes: tx as u64,
                 rtt_ms: node.online.then_some(if at == 1 { 0.8 } else { 24.3 }),
+                loss: Some(if node.online { 0.0 } else { 1.0 }),
+                endpoint_problem: (!node.online).then_some(EndpointProblem::Unreachable),
                 keepalive: Some(25),
             }
         };

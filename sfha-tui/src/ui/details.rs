@@ -95,6 +95,12 @@ fn service(app: &App, service: &ServiceStatus) -> Vec<Pair> {
     ]
 }
 
+/// Shown as long as there is something to show it of; much of it is worth a colour.
+fn loss(peer: &PeerStatus, none: String) -> Pair {
+    let tone = if peer.loss.is_some_and(|loss| loss >= 0.05) { Tone::Warn } else { Tone::Plain };
+    (t!("pair-loss"), peer.loss.map_or(none, format::share), tone)
+}
+
 fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
     let none = || words::none(app.look.utf8);
     let (tone, state) = words::peer(peer.state);
@@ -109,12 +115,13 @@ fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
         let values: Vec<f64> = past.iter().map(value).collect();
         theme::spark(&values, GRAPH, app.look.utf8).trim_start().to_owned()
     };
-    vec![
+    let mut pairs = vec![
         (t!("pair-state"), state, tone),
         plain(t!("pair-handshake"), age.map_or_else(none, |age| t!("ago", age = format::age(age)))),
         plain(t!("pair-endpoint"), peer.endpoint.clone().unwrap_or_else(none)),
         plain(t!("pair-path"), words::path(&peer.path)),
         plain(t!("pair-rtt"), peer.rtt_ms.map_or_else(none, format::rtt)),
+        loss(peer, none()),
         plain(t!("pair-mesh-address"), peer.ip.clone()),
         plain(
             t!("pair-keepalive"),
@@ -125,5 +132,9 @@ fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
         plain(t!("pair-tx"), traffic(peer.tx_bytes, rate.map(|r| r.tx))),
         plain(String::new(), graph(|sample| sample.tx)),
         plain(t!("pair-key"), peer.public_key.clone()),
-    ]
+    ];
+    if let Some(problem) = peer.endpoint_problem {
+        pairs.insert(3, (t!("pair-problem"), words::endpoint_problem(problem), Tone::Warn));
+    }
+    pairs
 }

@@ -10,8 +10,8 @@ use crate::state::NodeId;
 use crate::time::Time;
 
 /// Between two attempts at a direct path while a relay carries the packets: longer than WireGuard waits
-/// before it repeats a handshake (5 s, § 6.1 of its paper), so that each address gets two.
-pub(super) const CHECK: Duration = Duration::from_secs(8);
+/// before it repeats a handshake (5 s, § 6.1 of its paper), so that each address gets one in any case.
+pub(super) const CHECK: Duration = Duration::from_secs(6);
 
 /// The same after [`MANY`] attempts in vain.
 const SLOW_CHECK: Duration = Duration::from_secs(30);
@@ -148,9 +148,11 @@ impl Paths {
         }
         let session = peer.observed.handshake.is_some_and(|at| now - at < SESSION);
         peer.next_attempt = now + if session && peer.attempts < MANY { TRY } else { PATIENT_TRY };
-        let endpoint = pick(&found, peer.attempts);
+        let others: Vec<SocketAddr> =
+            found.into_iter().filter(|endpoint| peer.observed.endpoint != Some(*endpoint)).collect();
+        let endpoint = pick(&others, peer.attempts);
         peer.attempts = peer.attempts.saturating_add(1);
-        if let Some(endpoint) = endpoint.filter(|endpoint| peer.observed.endpoint != Some(*endpoint)) {
+        if let Some(endpoint) = endpoint {
             self.actions.push_back(Action::Try(node, endpoint));
         }
     }

@@ -63,7 +63,7 @@ pub struct Entry {
     pub rtt_us: Option<u32>,
     /// What that node said last about its path to the receiver, while the sender hears it.
     pub hearsay: Option<Claim>,
-    /// Where WireGuard hears that node, where the receiver has a use for it.
+    /// Where the sender's WireGuard hears that node, if it does.
     pub endpoint: Option<SocketAddr>,
 }
 
