@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::de::DeserializeOwned;
-use sfha_proto::mesh::{Joined, MeshStatus, TokenMade};
+use sfha_proto::mesh::{Joined, MeshStatus, PeerState, TokenMade};
 use sfha_proto::status::{ClusterStatus, Phase, StateVersion, VipState};
 
 use crate::lab::{Lab, LabOptions, Node, Output, wait_for, wait_until};
@@ -54,7 +54,13 @@ impl Cluster {
 
     /// A cluster of that many nodes: `init` on the first, one `join` on each of the others.
     pub fn formed(label: &str, nodes: usize) -> Result<Self> {
-        let cluster = Self::fresh(LabOptions::unique(label).nodes(nodes))?;
+        Self::formed_in(LabOptions::unique(label).nodes(nodes))
+    }
+
+    /// The same in a lab of that kind.
+    pub fn formed_in(options: LabOptions) -> Result<Self> {
+        let cluster = Self::fresh(options)?;
+        let nodes = cluster.lab.nodes().len();
         let mut token = cluster.init(0)?;
         for node in 1..nodes {
             if node > 1 {
@@ -133,6 +139,28 @@ impl Cluster {
     /// `sfha mesh status` as that node's command line prints it.
     pub fn mesh(&self, node: usize) -> Result<MeshStatus> {
         self.ask(node, &["mesh", "status"])
+    }
+
+    /// How that node reaches another one, as it says: `direct` or the relay's name, if it answers at all.
+    pub fn path(&self, from: usize, to: usize) -> Option<String> {
+        let result = socket::call(self.node(from), "mesh.status").ok()?;
+        let mesh: MeshStatus = serde_json::from_value(result).ok()?;
+        let name = self.node(to).name();
+        let peer = mesh.peers.into_iter().find(|peer| peer.name == name)?;
+        (peer.state == PeerState::Connected).then_some(peer.path)
+    }
+
+    /// Waits until both ends of a pair reach each other so, and returns how long that took.
+    pub fn wait_path(&self, one: usize, other: usize, path: &str, timeout: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        let ends = [(one, other), (other, one)];
+        let what = format!("the path between node{} and node{} to be {path}", one + 1, other + 1);
+        let there = || ends.iter().all(|(from, to)| self.path(*from, *to).as_deref() == Some(path));
+        wait_until(&what, timeout, there).with_context(|| {
+            let now: Vec<_> = ends.iter().map(|(from, to)| self.path(*from, *to)).collect();
+            format!("they are {now:?}\n{}", self.describe())
+        })?;
+        Ok(start.elapsed())
     }
 
     /// `sfha vip add` on that node, with an address of the lab's network.
@@ -234,6 +262,15 @@ impl Cluster {
         let start = Instant::now();
         self.node(node).boot()?;
         self.wait_phase(node, Phase::Operational, timeout)?;
+        Ok(start.elapsed())
+    }
+
+    /// Cuts a node's power and boots it again; how long until it is operational and all are in step.
+    pub fn boot_after_power_cut(&self, node: usize) -> Result<Duration> {
+        self.node(node).cut()?;
+        let start = Instant::now();
+        self.boot_operational(node, PATIENCE)?;
+        self.wait_in_step(&self.all(), PATIENCE)?;
         Ok(start.elapsed())
     }
 

@@ -19,6 +19,8 @@ mod interrupted;
 mod links;
 #[path = "e2e/mesh_vip.rs"]
 mod mesh_vip;
+#[path = "e2e/nat.rs"]
+mod nat;
 #[path = "e2e/network.rs"]
 mod network;
 #[path = "e2e/refusals.rs"]

@@ -32,6 +32,23 @@ impl Nat {
             Self::Symmetric => "masquerade random,fully-random",
         }
     }
+
+    /// As home routers do, it drops what nobody behind it asked for. One that answers it would remember it, and
+    /// give the same socket another port when that calls back (Linux: the connection is taken).
+    fn table(rule: &str) -> String {
+        format!(
+            "table ip nat {{
+               chain postrouting {{
+                 type nat hook postrouting priority srcnat;
+                 oifname \"eth0\" {rule}
+               }}
+               chain input {{
+                 type filter hook input priority filter;
+                 iifname \"eth0\" ct state new drop
+               }}
+             }}\n"
+        )
+    }
 }
 
 /// Between the last bytes of the nodes and those of floating addresses.
@@ -84,14 +101,7 @@ impl Router {
         let mac = address::mac_text(address::mac(host));
         Switch::of(&self.place).connect(Endpoint::Node(self.index), &netns, &mac, true)?;
         netns::ip(&netns, &address::configure(host))?;
-        let rule = nat.rule();
-        netns::nft(
-            &netns,
-            &format!(
-                "table ip nat {{\n  chain postrouting {{\n    type nat hook postrouting priority srcnat;\n    \
-                 oifname \"eth0\" {rule}\n  }}\n}}\n"
-            ),
-        )?;
+        netns::nft(&netns, &Nat::table(nat.rule()))?;
         netns::within(&netns, || fs::write("/proc/sys/net/ipv4/ip_forward", "1").context("ip_forward"))
     }
 
@@ -113,6 +123,16 @@ impl Router {
             netns,
             &format!("addr add {inside}/24 dev eth0\nlink set eth0 up\nroute add default via {gateway}"),
         )
+    }
+
+    /// Forgets every mapping, as a router that was restarted does; UDP goes out of this port from now on.
+    pub(crate) fn rebind(&self, port: u16) -> Result<()> {
+        let netns = self.netns();
+        let table = Nat::table(&format!("meta l4proto udp masquerade to :{port}"));
+        netns::nft(&netns, &format!("delete table ip nat\n{table}"))?;
+        // What was masqueraded to an address is forgotten with it.
+        let configure = address::configure(FIRST_HOST + self.number());
+        netns::ip(&netns, &format!("addr flush dev eth0 scope global\n{configure}"))
     }
 
     pub(crate) fn set_plugged(&self, plugged: bool) -> Result<()> {

@@ -253,6 +253,11 @@ impl Node {
         self.set_carrier(self.is_running())
     }
 
+    /// The router of a node that is behind one forgets all connections, and takes this port for UDP from now on.
+    pub fn rebind(&self, port: u16) -> Result<()> {
+        self.router().with_context(|| format!("{} has no router", self.name()))?.rebind(port)
+    }
+
     fn unplugged_mark(&self) -> PathBuf {
         self.dir().join("unplugged")
     }
