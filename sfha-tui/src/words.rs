@@ -173,6 +173,9 @@ pub fn links(links: &[LinkStatus]) -> String {
     links.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// The share of lost probes from which it is worth a word.
+pub const MUCH_LOSS: f64 = 0.05;
+
 /// Why there is no direct path.
 pub fn endpoint_problem(problem: EndpointProblem) -> String {
     match problem {

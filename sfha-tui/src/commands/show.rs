@@ -218,11 +218,10 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
         t!("col-rx"),
         t!("col-tx"),
         t!("col-rtt"),
-        t!("col-loss"),
         t!("col-endpoint"),
     ];
     let now = Timestamp::now();
-    let mut table = Table::titled(&titles).right(&[3, 4, 5, 6, 7]);
+    let mut table = Table::titled(&titles).right(&[3, 4, 5, 6]);
     for peer in &mesh.peers {
         let (tone, state) = words::peer(peer.state);
         let none = || words::none(paint.utf8);
@@ -239,16 +238,21 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
             (Tone::Plain, format::bytes(peer.rx_bytes)),
             (Tone::Plain, format::bytes(peer.tx_bytes)),
             (Tone::Plain, peer.rtt_ms.map_or_else(none, format::rtt)),
-            (Tone::Plain, peer.loss.map_or_else(none, format::share)),
             (Tone::Plain, endpoint),
         ]);
     }
     let mut peers = or(table, paint, t!("no-peers"));
-    for peer in &mesh.peers {
-        let Some(problem) = peer.endpoint_problem else { continue };
-        let problem = words::endpoint_problem(problem);
-        let line = t!("peer-not-direct", node = peer.name.as_str(), problem = problem);
+    let mut note = |line: String| {
         peers.push_str(&format!("{} {}\n", paint.mark(Tone::Warn), paint.tone(Tone::Warn, &line)));
+    };
+    for peer in &mesh.peers {
+        let node = peer.name.as_str();
+        if let Some(problem) = peer.endpoint_problem {
+            note(t!("peer-not-direct", node = node, problem = words::endpoint_problem(problem)));
+        }
+        if let Some(loss) = peer.loss.filter(|loss| *loss >= words::MUCH_LOSS) {
+            note(t!("peer-loses", node = node, share = format::share(loss)));
+        }
     }
     format!("{} {}\n{}\n{peers}", paint.mark(tone), paint.bold(&up), facts.render(paint))
 }

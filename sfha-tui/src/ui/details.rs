@@ -97,7 +97,7 @@ fn service(app: &App, service: &ServiceStatus) -> Vec<Pair> {
 
 /// Shown as long as there is something to show it of; much of it is worth a colour.
 fn loss(peer: &PeerStatus, none: String) -> Pair {
-    let tone = if peer.loss.is_some_and(|loss| loss >= 0.05) { Tone::Warn } else { Tone::Plain };
+    let tone = if peer.loss.is_some_and(|loss| loss >= words::MUCH_LOSS) { Tone::Warn } else { Tone::Plain };
     (t!("pair-loss"), peer.loss.map_or(none, format::share), tone)
 }
 
