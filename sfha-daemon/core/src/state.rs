@@ -203,7 +203,9 @@ impl ClusterState {
         let mesh = self.mesh.as_ref()?;
         // A /64 has more addresses than anyone can count: those in use are few.
         let taken = MAX_NODES + MAX_INVITES + MAX_VIPS;
-        mesh.network.hosts().take(taken + 1).find(|ip| self.address_user(*ip).is_none())
+        // In IPv6 the first address is every router's (RFC 4291, § 2.6.1).
+        let usable = mesh.network.hosts().filter(|ip| *ip != mesh.network.network());
+        usable.take(taken + 1).find(|ip| self.address_user(*ip).is_none())
     }
 
     /// What has that address: a node's or a VIP's name, or the id of an invite.

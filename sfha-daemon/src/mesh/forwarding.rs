@@ -29,9 +29,10 @@ impl Forwarding {
         let files: &[(&str, &str)] = match address {
             // A redirect would name a gateway that is a tunnel's other end.
             IpAddr::V4(_) => &[("ipv4", "send_redirects=0"), ("ipv4", "forwarding=1")],
-            // Before Linux 6.17 the kernel forwards IPv6 on all interfaces or on none, and the former makes it
-            // ignore router advertisements: not ours to decide.
-            IpAddr::V6(_) => &[("ipv6", "forwarding=1"), ("ipv6", "force_forwarding=1")],
+            // Not `forwarding`, which does not forward but makes the interface a router's. Before Linux 6.17 the
+            // kernel forwards IPv6 on all interfaces or on none, and the former makes it ignore router
+            // advertisements: not ours to decide.
+            IpAddr::V6(_) => &[("ipv6", "force_forwarding=1")],
         };
         for (family, setting) in files {
             let Some((name, value)) = setting.split_once('=') else { continue };

@@ -47,7 +47,7 @@ impl Alone {
         while self.now < end {
             self.now += 10;
             let now = at(self.now);
-            if self.now % 1000 == 0 {
+            if self.now.is_multiple_of(1000) {
                 for (from, report) in self.reports.clone() {
                     self.number += 1;
                     let probe = Datagram { kind: Kind::Probe, number: self.number, stamp: 0, report };
