@@ -202,6 +202,7 @@ mod tests {
             endpoint: None,
             standby: false,
             rotation: Default::default(),
+            lan_address: None,
         };
         state.nodes.insert(3, third);
         let direct = wanted_peers(&state, 3, &BTreeSet::new(), &Holders::new(), 60);
