@@ -9,7 +9,7 @@ use sfha_core::action::Answered;
 use sfha_core::cluster::Ring;
 use sfha_core::mesh_vips::Holders;
 use sfha_core::{
-    Action, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId, Time,
+    Action, ActionId, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId, Time,
 };
 use sfha_proto::status::ClusterStatus;
 use sfha_proto::{ErrorCode, Failure};
@@ -114,6 +114,7 @@ pub struct EventLoop {
     from_corosync: mpsc::UnboundedReceiver<CorosyncEvent>,
     calls: mpsc::Receiver<Call>,
     finished: mpsc::UnboundedReceiver<Finished>,
+    reloaded: mpsc::UnboundedSender<Finished>,
     disk: Disk,
     vips: Vips,
     recorder: Option<Recorder>,
@@ -137,6 +138,8 @@ pub struct Parts {
     pub from_corosync: mpsc::UnboundedReceiver<CorosyncEvent>,
     /// Outcomes of actions.
     pub finished: mpsc::UnboundedReceiver<Finished>,
+    /// Where the outcome of a reload goes.
+    pub reloaded: mpsc::UnboundedSender<Finished>,
     /// Writes the state.
     pub disk: Disk,
     /// Keeps VIPs.
@@ -171,6 +174,7 @@ impl EventLoop {
             from_corosync: parts.from_corosync,
             calls,
             finished: parts.finished,
+            reloaded: parts.reloaded,
             disk: parts.disk,
             vips: parts.vips,
             recorder: parts.recorder,
@@ -252,6 +256,9 @@ impl EventLoop {
                     let _ = reply.send(result);
                 }
             }
+            Action::ReloadCorosync { id } => {
+                tokio::spawn(reload(Arc::clone(&self.corosync), id, self.reloaded.clone()));
+            }
             Action::Leave => self.left = true,
         }
     }
@@ -292,6 +299,22 @@ impl EventLoop {
             Call::Shutdown => Event::Shutdown,
         }
     }
+}
+
+/// Has every Corosync read its file again.
+async fn reload(corosync: Arc<Corosync>, id: ActionId, finished: mpsc::UnboundedSender<Finished>) {
+    let outcome = match corosync.reload().await {
+        Ok(()) => {
+            info!("corosync reads its configuration again");
+            Ok(())
+        }
+        Err(error) => {
+            warn!(error = crate::mesh::describe(&error), "corosync not reloaded");
+            Err("corosync-failed".to_owned())
+        }
+    };
+    // The loop may have ended meanwhile.
+    let _ = finished.send(Finished::Action(id, outcome));
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
@@ -361,6 +384,9 @@ fn log_changes(old: &ClusterStatus, new: &ClusterStatus) {
     }
     if old.leader != new.leader {
         info!(from = old.leader, to = new.leader, "leader");
+    }
+    for node in old.nodes.iter().filter(|node| new.nodes.iter().all(|other| other.id != node.id)) {
+        info!(node = node.name, id = node.id, "node removed");
     }
     for vip in &new.vips {
         let before = old.vips.iter().find(|other| other.name == vip.name);

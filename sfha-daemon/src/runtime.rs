@@ -1,6 +1,6 @@
 //! A node that has a cluster: mesh, Corosync, core, mesh API, and what keeps them going.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sfha_core::{Cluster, ClusterState, Command, Settings};
@@ -13,12 +13,14 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::depart::Rest;
 use crate::disk::Disk;
 use crate::event_loop::{CoreHandle, EventLoop, Parts};
 use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{COROSYNC, Systemd};
 use crate::links::{Links, watch_links};
+use crate::members;
 use crate::mesh::endpoints::Endpoints;
 use crate::mesh::{self, Followed, MeshHandle, MeshTask, Own, describe, internal, unix_now};
 use crate::mesh_api::{self, Api};
@@ -44,6 +46,12 @@ pub fn node_lost_delay(detection_ms: u32) -> Duration {
     LEASE_CERTAIN.saturating_sub(detection).max(NOTICING_SKEW)
 }
 
+/// Longest time for letting everything go.
+const STOP: Duration = Duration::from_secs(4);
+
+/// The same for a node that was removed, which may wait for an answer.
+const REMOVED: Duration = Duration::from_secs(12);
+
 /// Longest time for which a starting node asks the others for a newer state.
 const CATCH_UP: Duration = Duration::from_millis(1500);
 
@@ -62,7 +70,7 @@ pub struct Runtime {
     pub rotator: Option<Arc<Rotator>>,
     links: watch::Receiver<Links>,
     event_loop: JoinHandle<()>,
-    tasks: JoinSet<()>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
 impl Runtime {
@@ -115,6 +123,7 @@ impl Runtime {
             corosync: Arc::clone(&corosync),
             from_corosync,
             finished,
+            reloaded: finished_tx.clone(),
             disk: Disk::start(node.paths.clone(), node.me, finished_tx.clone()),
             vips: Vips::start(netlink.clone(), events, finished_tx),
             recorder,
@@ -150,10 +159,13 @@ impl Runtime {
             _ => None,
         };
         let (seen, links) = watch::channel(Links::default());
-        tasks.spawn(watch_links(corosync, core.clone(), node.me, seen));
+        tasks.spawn(watch_links(Arc::clone(&corosync), core.clone(), node.me, seen));
         tasks.spawn(keep_corosync(systemd, core.clone()));
         tasks.spawn(expire_invites(core.clone()));
+        tasks.spawn(members::watch_absence(core.clone()));
+        tasks.spawn(members::keep_versions(corosync, core.clone()));
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
+        let tasks = Mutex::new(tasks);
         Ok(Self { node, core, mesh, rotator, links, event_loop: tokio::spawn(event_loop.run()), tasks })
     }
 
@@ -203,7 +215,45 @@ impl Runtime {
             warn!("the event loop did not end in time");
             self.event_loop.abort();
         }
-        self.tasks.shutdown().await;
+        self.end_tasks();
+    }
+
+    /// Ends whatever goes on beside the event loop.
+    pub fn end_tasks(&self) {
+        self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner).abort_all();
+    }
+
+    /// Has this node let everything go, for whoever only borrows it.
+    pub async fn let_go(&self) {
+        self.core.shut_down().await;
+        let deadline = Instant::now() + STOP;
+        while !self.has_ended() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.end_tasks();
+    }
+
+    /// Waits until this node is no longer one of the cluster's and has let everything go.
+    pub async fn removed(&self) {
+        let (mut state, me) = (self.core.watch_state(), self.node.me);
+        if state.wait_for(|state| !state.nodes.contains_key(&me)).await.is_err() {
+            // It was told to stop.
+            return std::future::pending().await;
+        }
+        let ended = async { while state.changed().await.is_ok() {} };
+        if tokio::time::timeout(REMOVED, ended).await.is_err() {
+            warn!("the event loop does not end; the kernel ends what it holds");
+            self.event_loop.abort();
+        }
+        self.end_tasks();
+    }
+
+    /// Who could miss this node's Corosync.
+    #[must_use]
+    pub fn rest(&self) -> Rest {
+        let status = self.core.watch_status().borrow().clone();
+        let others = status.nodes.iter().filter(|node| node.id != self.node.me);
+        Rest::Nodes { all: others.clone().count(), online: others.filter(|node| node.online).count() }
     }
 
     /// Whether the event loop has ended, which it only does when it is told to.
@@ -226,10 +276,11 @@ impl Drop for AbortOnDrop {
 pub fn with_mesh(mut status: ClusterStatus, mesh: Option<&MeshHandle>) -> ClusterStatus {
     if let Some(mesh) = mesh {
         let view = mesh.view();
-        let connected = view.peers.iter().filter(|peer| peer.state == PeerState::Connected).count();
+        // Somebody's laptop may be off.
+        let nodes = view.peers.iter().filter(|peer| peer.member);
+        let connected = nodes.clone().filter(|peer| peer.state == PeerState::Connected).count();
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        status.mesh =
-            MeshSummary { enabled: true, peers: count(view.peers.len()), connected: count(connected) };
+        status.mesh = MeshSummary { enabled: true, peers: count(nodes.count()), connected: count(connected) };
     }
     status
 }

@@ -32,6 +32,10 @@ pub enum ErrorCode {
     // --- the state of the cluster ---
     /// This node has no cluster yet.
     NotConfigured,
+    /// This node has no cluster any more: others removed it. Details: `cluster`, `node`.
+    Removed,
+    /// This node is on its way out of its cluster.
+    Leaving,
     /// This node has a cluster already. Details: `cluster`, `node`.
     AlreadyConfigured,
     /// No quorum. Details: `votes`, `needed`.
@@ -42,7 +46,7 @@ pub enum ErrorCode {
     Maintenance,
     /// The state asked for is the state that is. Details: `what`.
     AlreadySo,
-    /// No such thing. Details: `kind` (`node`, `vip`, `token`, `service`, `interface`), `name`.
+    /// No such thing. Details: `kind` (`node`, `peer`, `vip`, `token`, `service`, `interface`), `name`.
     NotFound,
     /// The name or address is taken. Details: `kind`, `name`, `by`.
     AlreadyExists,
@@ -52,6 +56,15 @@ pub enum ErrorCode {
     NodesAway,
     /// Another step comes first. Details: `node`, `wanted` (`prepare`, `commit`, `cleanup`).
     WrongStep,
+    /// The rest would have no quorum without that node, or that node without the rest. Details: `name`,
+    /// `votes` (those that are left), `needed`.
+    WouldLoseQuorum,
+    /// The node is the only one of its cluster. Details: `name`.
+    LastNode,
+    /// The node's Corosync runs and its daemon does not. Details: `name`.
+    DaemonMissing,
+    /// The mesh of this node was taken down by an operator.
+    MeshDown,
 
     // --- init and join ---
     /// Corosync is not installed. Details: `program`.
@@ -120,6 +133,8 @@ impl ErrorCode {
             Self::InvalidParameter | Self::UnknownMethod => 2,
             Self::NoDaemon => 3,
             Self::NotConfigured
+            | Self::Removed
+            | Self::Leaving
             | Self::AlreadyConfigured
             | Self::NoQuorum
             | Self::Synchronising
@@ -130,6 +145,10 @@ impl ErrorCode {
             | Self::NodesAway
             | Self::WrongStep
             | Self::NoLanAddress
+            | Self::WouldLoseQuorum
+            | Self::LastNode
+            | Self::DaemonMissing
+            | Self::MeshDown
             | Self::TooManyNodes => 4,
             Self::NotPermitted => 5,
             Self::TimedOut => 6,

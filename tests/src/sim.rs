@@ -22,6 +22,7 @@ mod keys;
 mod machine;
 mod profile;
 mod record;
+mod removal;
 mod rng;
 mod world;
 

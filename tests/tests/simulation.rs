@@ -109,6 +109,31 @@ fn two_nodes_settle_after_a_split() {
     check("two_nodes_settle_after_a_split", 60_000, 1000, &profile);
 }
 
+const REMOVALS: &[(Fault, u64)] = &[
+    (Fault::Remove, 4),
+    (Fault::Grow, 4),
+    (Fault::Command, 4),
+    (Fault::Move, 3),
+    (Fault::Maintenance, 1),
+    (Fault::PowerCut, 2),
+    (Fault::PowerCutAll, 1),
+    (Fault::Kill, 3),
+    (Fault::Shutdown, 2),
+    (Fault::CorosyncCrash, 1),
+    (Fault::Partition, 2),
+    (Fault::Isolate, 2),
+    (Fault::Heal, 4),
+];
+
+/// Live, dead and unreachable nodes are removed in the midst of all else: no address is on two nodes, what
+/// was applied is kept, who was removed is never a member again, and the rest serves.
+#[test]
+fn removed_nodes_go_in_order_and_for_good() {
+    let profile = Profile { bad_disks: true, ..Profile::strict((3, 6), REMOVALS) };
+    check("removed_nodes_go_in_order_and_for_good", 90_000, 1500, &profile)
+        .no_overlap_longer_than(Duration::from_millis(900));
+}
+
 const FREEZES: &[(Fault, u64)] = &[(Fault::Freeze, 1)];
 
 /// A node whose processes all stand still keeps its addresses until their lease is over. Since that is

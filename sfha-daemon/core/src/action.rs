@@ -53,6 +53,11 @@ pub enum Action {
         /// What came of it.
         result: Result<Answered, Failure>,
     },
+    /// A node was removed: have every Corosync of the cluster read its `corosync.conf` again.
+    ReloadCorosync {
+        /// Answer with `ActionFinished`.
+        id: ActionId,
+    },
     /// Everything is let go: leave the group and end.
     Leave,
 }

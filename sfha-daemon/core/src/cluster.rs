@@ -5,6 +5,7 @@
 
 mod group;
 mod holding;
+mod removal;
 mod requests;
 mod settle;
 mod status;
@@ -20,7 +21,10 @@ use crate::state::{ClusterState, NodeId};
 use crate::sync::Sync;
 use crate::time::Time;
 
+pub use removal::may_stop_first;
+
 use holding::Hold;
+use removal::Removal;
 use requests::{Movement, Proposal};
 
 /// What a node knows about itself, and how long it waits.
@@ -118,6 +122,8 @@ pub struct Cluster {
     unwritten: Option<(Time, Vec<(Member, u64)>)>,
     /// Invites whose end this node has proposed in this view.
     closing: BTreeSet<String>,
+    /// What Corosync is to be told of.
+    removal: Option<Removal>,
 
     next_action: u64,
     actions: VecDeque<Action>,
@@ -191,6 +197,7 @@ impl Cluster {
             persists: BTreeMap::new(),
             unwritten: None,
             closing: BTreeSet::new(),
+            removal: None,
             next_action: 0,
             actions: VecDeque::new(),
         }

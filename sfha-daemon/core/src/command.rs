@@ -125,6 +125,41 @@ pub enum Command {
         /// What it is from now on.
         on: bool,
     },
+    /// Takes a node out, for good: its id is never used again, its name and address may be.
+    RemoveNode {
+        /// Id of the node.
+        node: NodeId,
+    },
+    /// Corosync was told of all that were taken out.
+    RemovalTold,
+    /// Adds a WireGuard peer that is not a node.
+    AddPeer {
+        /// Its name.
+        name: String,
+        /// Its address in the mesh.
+        address: IpAddr,
+        /// Its public key, base64.
+        public_key: String,
+        /// Where it can be reached.
+        endpoint: Option<String>,
+    },
+    /// Removes such a peer.
+    RemovePeer {
+        /// Its name.
+        name: String,
+    },
+    /// Sets after how long a node that is away is removed.
+    SetAutoRemove {
+        /// Seconds; `None`: never.
+        after_s: Option<u64>,
+    },
+    /// A node is away, or is back.
+    MarkAway {
+        /// Id of the node.
+        node: NodeId,
+        /// Seconds since 1970; `None`: it is back.
+        since: Option<i64>,
+    },
 }
 
 impl ClusterState {
@@ -199,6 +234,17 @@ impl ClusterState {
                 }
                 self.maintenance = *on;
             }
+            Command::RemoveNode { node } => self.remove_node(*node)?,
+            Command::RemovalTold if self.removing.is_empty() => return Err(already("told")),
+            Command::RemovalTold => self.removing.clear(),
+            Command::AddPeer { name, address, public_key, endpoint } => {
+                self.add_peer(name, *address, public_key, endpoint.as_deref())?;
+            }
+            Command::RemovePeer { name } => {
+                self.peers.remove(name).ok_or_else(|| not_found("peer", name))?;
+            }
+            Command::SetAutoRemove { after_s } => self.set_auto_remove(*after_s)?,
+            Command::MarkAway { node, since } => self.mark_away(*node, *since)?,
         }
         self.version += 1;
         Ok(())
@@ -293,12 +339,8 @@ impl ClusterState {
                 .with("name", name)
                 .with("by", node.address.to_string()));
         }
-        if let Some(by) = self.key_user(public_key) {
-            return Err(Failure::new(ErrorCode::AlreadyExists)
-                .with("kind", "key")
-                .with("name", name)
-                .with("by", by));
-        }
+        self.check_peer_name(name)?;
+        self.check_key(name, public_key)?;
         if self.nodes.len() >= MAX_NODES {
             return Err(Failure::new(ErrorCode::TooManyNodes).with("limit", MAX_NODES));
         }
@@ -404,6 +446,8 @@ pub(crate) fn already(what: &str) -> Failure {
 pub(crate) fn not_found(kind: &str, name: &str) -> Failure {
     Failure::new(ErrorCode::NotFound).with("kind", kind).with("name", name)
 }
+
+mod members;
 
 #[cfg(test)]
 mod tests;

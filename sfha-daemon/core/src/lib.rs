@@ -27,6 +27,7 @@
 //! fenced, or must have lost it ([`ledger`]); a command applied by some members of a view and not by
 //! others ([`sync`]); a decision that depends on something another member does not see.
 
+pub mod absence;
 pub mod action;
 pub mod cluster;
 pub mod command;

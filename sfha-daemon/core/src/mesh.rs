@@ -66,6 +66,12 @@ pub fn wanted_peers(
         };
         peers.extend(rotation::peers(node, &in_use, handshaken));
     }
+    peers.extend(state.peers.values().map(|peer| WantedPeer {
+        public_key: peer.public_key.clone(),
+        endpoint: peer.endpoint.clone(),
+        allowed_ips: vec![host(peer.address)],
+        keepalive: peer.endpoint.is_some().then_some(KEEPALIVE_S),
+    }));
     peers
 }
 
@@ -179,6 +185,26 @@ mod tests {
         let after = wanted_peers(&state, 1, &seen, &Holders::new(), 60);
         assert_eq!((allowed(&after, "once"), allowed(&after, "key2")), (None, Some(1)));
         assert_eq!(allowed(&wanted_peers(&state, 3, &BTreeSet::new(), &Holders::new(), 60), "key2"), Some(1));
+    }
+
+    #[test]
+    fn every_node_has_the_peers_that_are_not_nodes() {
+        let mut state = cluster();
+        let add = Command::AddPeer {
+            name: "laptop".into(),
+            address: "10.100.0.9".parse().unwrap(),
+            public_key: "key9".into(),
+            endpoint: None,
+        };
+        state.apply(&add).unwrap();
+        for me in [1, 7] {
+            assert_eq!(
+                allowed(&wanted_peers(&state, me, &BTreeSet::new(), &Holders::new(), 60), "key9"),
+                Some(1)
+            );
+        }
+        state.apply(&Command::RemovePeer { name: "laptop".into() }).unwrap();
+        assert_eq!(allowed(&wanted_peers(&state, 1, &BTreeSet::new(), &Holders::new(), 60), "key9"), None);
     }
 
     #[test]

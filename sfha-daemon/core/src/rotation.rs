@@ -60,11 +60,16 @@ impl Rotation {
 }
 
 impl ClusterState {
-    /// Who has that key, as its own, its next, its old one or as an invite: a node's name or an invite's id.
+    /// Who has that key, as its own, its next, its old one or as an invite: a node's or peer's name, or an
+    /// invite's id.
     #[must_use]
     pub fn key_user(&self, key: &str) -> Option<String> {
         let invite = || self.invites.iter().find(|(_, invite)| invite.public_key == key);
-        self.node_of_key(key).map(|node| node.name.clone()).or_else(|| invite().map(|(id, _)| id.clone()))
+        let peer = || self.peers.iter().find(|(_, peer)| peer.public_key == key);
+        self.node_of_key(key)
+            .map(|node| node.name.clone())
+            .or_else(|| peer().map(|(name, _)| name.clone()))
+            .or_else(|| invite().map(|(id, _)| id.clone()))
     }
 
     /// The node that has that key, as its own, its next or its old one.

@@ -8,7 +8,7 @@
 //! of two epochs of the same number, begun by groups that knew nothing of each other, at most one has
 //! any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -31,6 +31,9 @@ pub const MAX_VIPS: usize = 256;
 
 /// Most invites that live at once.
 pub const MAX_INVITES: usize = 64;
+
+/// Most peers that are not nodes.
+pub const MAX_PEERS: usize = 256;
 
 /// Which of two states is newer: the greater one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +74,29 @@ pub struct ClusterState {
     pub invites: BTreeMap<String, Invite>,
     /// Hands off.
     pub maintenance: bool,
+    /// WireGuard peers that are not nodes, by name.
+    #[serde(default)]
+    pub peers: BTreeMap<String, ExtraPeer>,
+    /// A node that is away for longer than these seconds is removed; `None`: never.
+    #[serde(default)]
+    pub auto_remove_after_s: Option<u64>,
+    /// Since when nodes are away, in seconds since 1970; kept only while removal is automatic.
+    #[serde(default)]
+    pub away: BTreeMap<NodeId, i64>,
+    /// Nodes that were removed and of which Corosync has not been told.
+    #[serde(default)]
+    pub removing: BTreeSet<NodeId>,
+}
+
+/// A WireGuard peer that is not a node: an administrator's laptop, a monitoring host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraPeer {
+    /// Its address in the mesh.
+    pub address: IpAddr,
+    /// Its public key, base64.
+    pub public_key: String,
+    /// Where it can be reached, `HOST:PORT`; `None` when it only calls.
+    pub endpoint: Option<String>,
 }
 
 /// The mesh, as far as it is common to all.
@@ -169,6 +195,10 @@ impl ClusterState {
             vips: BTreeMap::new(),
             invites: BTreeMap::new(),
             maintenance: false,
+            peers: BTreeMap::new(),
+            auto_remove_after_s: None,
+            away: BTreeMap::new(),
+            removing: BTreeSet::new(),
         }
     }
 
@@ -202,19 +232,20 @@ impl ClusterState {
     pub fn free_address(&self) -> Option<IpAddr> {
         let mesh = self.mesh.as_ref()?;
         // A /64 has more addresses than anyone can count: those in use are few.
-        let taken = MAX_NODES + MAX_INVITES + MAX_VIPS;
+        let taken = MAX_NODES + MAX_INVITES + MAX_VIPS + MAX_PEERS;
         // In IPv6 the first address is every router's (RFC 4291, § 2.6.1).
         let usable = mesh.network.hosts().filter(|ip| *ip != mesh.network.network());
         usable.take(taken + 1).find(|ip| self.address_user(*ip).is_none())
     }
 
-    /// What has that address: a node's or a VIP's name, or the id of an invite.
+    /// What has that address: a node's, VIP's or peer's name, or the id of an invite.
     #[must_use]
     pub fn address_user(&self, ip: IpAddr) -> Option<String> {
         let has = |node: &&Node| node.address == ip || node.lan_address == Some(ip);
         let node = self.nodes.values().find(has).map(|node| node.name.clone());
         let vip = self.vips.iter().find(|(_, vip)| vip.address.addr() == ip).map(|(name, _)| name.clone());
-        node.or(vip).or_else(|| {
+        let peer = self.peers.iter().find(|(_, peer)| peer.address == ip).map(|(name, _)| name.clone());
+        node.or(vip).or(peer).or_else(|| {
             self.invites
                 .iter()
                 .find(|(_, invite)| invite.ip == ip && !invite.closed)

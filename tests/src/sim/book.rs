@@ -19,6 +19,8 @@ struct Request {
     value: Option<String>,
     /// The key it prepares.
     key: Option<String>,
+    /// The node that it removes.
+    removes: Option<NodeId>,
 }
 
 /// One write to the register: the endpoint of node 1.
@@ -47,6 +49,8 @@ pub struct Book {
     open: BTreeMap<(IpAddr, NodeId, NodeId), (u64, u64, &'static str)>,
     /// When each node last had no quorum.
     pub(super) without_quorum: BTreeMap<NodeId, u64>,
+    /// Nodes of whose removal an operator was told, and when.
+    pub(super) removed: BTreeMap<NodeId, u64>,
     /// Requests by what came of them.
     pub(super) outcomes: BTreeMap<String, u64>,
 }
@@ -66,7 +70,11 @@ impl Book {
             Some(Command::PrepareKey { public_key, .. }) => Some(public_key.clone()),
             _ => None,
         };
-        let request = Request { node, pid, asked: now, over: false, value, key };
+        let removes = match command {
+            Some(Command::RemoveNode { node }) => Some(*node),
+            _ => None,
+        };
+        let request = Request { node, pid, asked: now, over: false, value, key, removes };
         self.requests.insert(self.last, request);
         self.last
     }
@@ -97,6 +105,9 @@ impl Book {
             Err(failure) => failure.code.as_str(),
         };
         *self.outcomes.entry(outcome.clone()).or_default() += 1;
+        if let Some(gone) = request.removes.filter(|_| outcome == "applied") {
+            self.removed.insert(gone, now);
+        }
         let key = request.key.clone().filter(|_| outcome == "applied");
         let Some(value) = request.value.clone() else { return Ok(key) };
         if outcome == "applied" {

@@ -47,6 +47,7 @@ impl World {
             self.violate(|| format!("node {node}, epoch {} version {}: {why}", age.0, age.1));
         }
         let known: BTreeSet<NodeId> = state.nodes.keys().copied().collect();
+        self.check_removed(&known);
         let other = self.book.states.entry(age).or_insert_with(|| state.clone());
         if *other != state {
             let other = other.clone();
@@ -62,7 +63,8 @@ impl World {
 
     /// A node was let in: its disk gets the state, `corosync.conf` is read again by all.
     fn take_in(&mut self, known: &BTreeSet<NodeId>, state: &sfha_core::ClusterState) {
-        let new: Vec<NodeId> = known.difference(&self.net.configured).copied().collect();
+        let new: Vec<NodeId> =
+            known.difference(&self.net.configured).copied().filter(|id| !self.net.is_removed(*id)).collect();
         for id in new {
             self.net.configured.insert(id);
             let stays = self.settling;
@@ -217,7 +219,8 @@ impl World {
             return Err("VIPs still move at the end".to_owned());
         }
         let mut statuses: BTreeMap<NodeId, ClusterStatus> = BTreeMap::new();
-        for machine in self.machines.values() {
+        self.check_removed_at_the_end()?;
+        for machine in self.machines.values().filter(|machine| self.is_a_member(machine.id)) {
             let node = machine.id;
             let daemon = machine.daemon.as_ref().ok_or(format!("node {node} has no daemon at the end"))?;
             if !daemon.core.is_established() {

@@ -89,6 +89,9 @@ pub struct Net {
     pub unseen: BTreeMap<NodeId, Option<u64>>,
     /// Shortest and longest time from a ring's stall to the new ring.
     pub detection: (u64, u64),
+    /// Nodes that the others' `corosync.conf` no longer has, and the nodes that are in theirs: nobody
+    /// speaks with them.
+    removed: BTreeMap<NodeId, BTreeSet<NodeId>>,
 }
 
 impl Net {
@@ -154,15 +157,32 @@ impl Net {
     /// What votequorum says on a node: quorate, votes, votes needed.
     #[must_use]
     pub fn votes(&self, node: NodeId) -> (bool, u32, u32) {
-        let total = self.ring(node).map_or(0, |(_, members)| members.intersection(&self.configured).count());
-        let two = self.two_node && self.configured.len() == 2;
-        let needed = if two { 1 } else { self.configured.len() / 2 + 1 };
+        let configured = self.removed.get(&node).unwrap_or(&self.configured);
+        let total = self.ring(node).map_or(0, |(_, members)| members.intersection(configured).count());
+        let two = self.two_node && configured.len() == 2;
+        let needed = if two { 1 } else { configured.len() / 2 + 1 };
         let waits = two && !self.up.get(&node).is_some_and(|process| process.seen_all);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         (total >= needed && !waits, count(total), count(needed))
     }
 
+    /// Corosync is told to go on without that node.
+    pub fn remove(&mut self, node: NodeId) {
+        let before = self.configured.clone();
+        self.configured.remove(&node);
+        self.removed.insert(node, before);
+    }
+
+    /// Corosync was told to go on without it.
+    #[must_use]
+    pub fn is_removed(&self, node: NodeId) -> bool {
+        self.removed.contains_key(&node)
+    }
+
     fn side(&self, node: NodeId) -> u64 {
+        if self.is_removed(node) {
+            return 1000 + u64::from(node);
+        }
         self.sides.get(&node).copied().unwrap_or(0)
     }
 

@@ -147,6 +147,16 @@ impl World {
                 self.command(node, Command::SetMaintenance { on });
             }
             Fault::Grow => self.grow(),
+            Fault::Remove => {
+                // Node 1 is the register's. One of two may go on alone with `two_node` only.
+                let enough = |machine: &Machine| {
+                    let daemon = machine.daemon.as_ref();
+                    runs(machine) && daemon.is_some_and(|daemon| daemon.core.state().nodes.len() > 2)
+                };
+                let Some(asked) = self.some_node(enough) else { return };
+                let Some(node) = node.or_else(|| self.some_node(|machine| machine.id != 1)) else { return };
+                self.command(Some(asked), Command::RemoveNode { node });
+            }
         }
     }
 

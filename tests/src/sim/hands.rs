@@ -15,6 +15,7 @@ pub(super) enum Work {
     Acquire { name: String, vip: Vip, fails: bool },
     Release { name: String, vip: Vip, fails: bool },
     Persist { state: Box<ClusterState>, fails: bool },
+    Reload { fails: bool },
 }
 
 impl World {
@@ -34,6 +35,10 @@ impl World {
             Action::Acquire { id, name, vip } => self.acquire(node, pid, id, name, vip),
             Action::Release { id, name, vip } => self.release(node, pid, id, name, vip),
             Action::Announce { .. } => {}
+            Action::ReloadCorosync { id } => {
+                let (wait, fails) = (self.rng.millis(1, 50), self.rng.chance(200));
+                self.after(wait, Coming::Done(node, pid, id, Work::Reload { fails }));
+            }
             Action::Answer { request, result } => {
                 match self.book.answered(request, node, pid, self.now, &result) {
                     Ok(prepared) => prepared.iter().for_each(|key| self.check_prepared(key)),
@@ -45,9 +50,7 @@ impl World {
                     self.send(Member { node, pid }, What::Leave);
                     self.after(1000 * MS, Coming::LeaveDeadline(node, pid));
                 } else {
-                    self.check_left(node);
-                    self.end_process(node);
-                    self.start_again(node, 200, 4000);
+                    self.over(node);
                 }
             }
         }
@@ -131,6 +134,12 @@ impl World {
                     if let Some(daemon) = &mut machine.daemon {
                         daemon.writing.retain(|(other, _)| *other != id);
                     }
+                }
+            }
+            Work::Reload { fails } => {
+                failed = fails;
+                if !fails {
+                    self.reload(node);
                 }
             }
             Work::Acquire { name, vip, fails } => {

@@ -39,6 +39,8 @@ pub enum Fault {
     Maintenance,
     /// A node is invited and joins.
     Grow,
+    /// A node, whatever its condition, is taken out for good.
+    Remove,
 }
 
 /// What a run is like.

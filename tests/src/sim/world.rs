@@ -41,6 +41,7 @@ pub(super) enum Coming {
     Resume(NodeId),
     LeaveDeadline(NodeId, u32),
     WatchdogKill(NodeId, u32),
+    Retire(NodeId),
     Settle,
     Ask,
 }
@@ -229,6 +230,7 @@ impl World {
             Coming::Resume(node) => self.resume(node),
             Coming::LeaveDeadline(node, pid) => self.leave_deadline(node, pid),
             Coming::WatchdogKill(node, pid) => self.watchdog_kill(node, pid),
+            Coming::Retire(node) => self.end_corosync(node),
         }
     }
 
@@ -398,6 +400,9 @@ impl World {
         }
         // Whatever an earlier process left is removed before anything else.
         machine.addresses.clear();
+        if !machine.disk.nodes.contains_key(&node) {
+            return self.retire(node);
+        }
         machine.next_pid += 1;
         let pid = machine.next_pid;
         let settings = Settings {
@@ -449,9 +454,19 @@ impl World {
             return;
         }
         self.tell(|| format!("node {} has left", member.node));
-        self.check_left(member.node);
-        self.end_process(member.node);
-        self.start_again(member.node, 200, 4000);
+        self.over(member.node);
+    }
+
+    /// A daemon ended of its own will.
+    pub(super) fn over(&mut self, node: NodeId) {
+        self.check_left(node);
+        let removed = self.daemon(node).is_some_and(|daemon| daemon.core.is_removed());
+        self.end_process(node);
+        if removed {
+            self.retire(node);
+        } else {
+            self.start_again(node, 200, 4000);
+        }
     }
 
     /// The process is gone; what it put on interfaces is still there.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sfha_proto::ErrorCode;
 
+use super::removal::removes;
 use super::{Begin, Cluster, QuorumView};
 use crate::command::Command;
 use crate::event::LeaveReason;
@@ -34,6 +35,7 @@ impl Cluster {
         self.had_ledger = false;
         self.releases_under_way = 0;
         self.lost.clear();
+        self.removal = None;
         self.fail_requests(ErrorCode::NoQuorum, now);
     }
 
@@ -259,7 +261,8 @@ impl Cluster {
             }
             return;
         }
-        match self.state.apply(command) {
+        let refusal = removes(command).and_then(|node| self.cannot_go(node));
+        match refusal.map_or_else(|| self.state.apply(command), Err) {
             Err(failure) if mine => self.refused(seq, failure),
             Err(_) => {}
             Ok(()) => {
@@ -273,6 +276,7 @@ impl Cluster {
                 if mine {
                     self.applied(seq, now);
                 }
+                self.follow_removal(of, seq, command, now);
                 self.persist(vec![(of, seq)]);
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use sfha_proto::{ErrorCode, Failure};
 
+use super::removal::removes;
 use super::{Cluster, PERSIST_RETRY, REQUEST_DEADLINE};
 use crate::action::{Action, ActionId, Answered};
 use crate::command::Command;
@@ -131,7 +132,7 @@ impl Cluster {
     }
 
     pub(super) fn applied(&mut self, seq: u64, now: Time) {
-        let (version, waiting) = (self.state.version, self.view.clone());
+        let (version, waiting) = (self.state.version, self.own_members());
         let prepares = self.has_proposal(seq, |command| matches!(command, Command::PrepareKey { .. }));
         // A node that does not know the next key could be locked out by the commit.
         let needed = if prepares { self.state.nodes.len() } else { self.disks_needed() };
@@ -143,7 +144,14 @@ impl Cluster {
     }
 
     pub(super) fn acknowledged(&mut self, from: Member, of: Member, seq: u64, written: bool) {
+        // One that was removed is here for a moment yet: its disk counts for nothing.
+        if !self.state.nodes.contains_key(&from.node) {
+            return;
+        }
         let needed = self.disks_needed();
+        if written {
+            self.removal_written(from, of, seq);
+        }
         if let Some(begin) = &mut self.begin
             && (begin.by, begin.seq) == (of, seq)
             && written
@@ -194,7 +202,7 @@ impl Cluster {
     }
 
     pub(super) fn action_finished(&mut self, id: ActionId, outcome: Result<(), String>, now: Time) {
-        if self.holding_finished(id, &outcome, now) {
+        if self.holding_finished(id, &outcome, now) || self.corosync_told(id, outcome.is_ok(), now) {
             return;
         }
         let Some(commands) = self.persists.remove(&id) else { return };
@@ -214,9 +222,15 @@ impl Cluster {
     /// go on alone (`two_node`), so all that are there.
     fn disks_needed(&self) -> usize {
         match self.state.nodes.len() {
-            0..=2 => self.view.len(),
+            0..=2 => self.own_members().len(),
             nodes => nodes / 2 + 1,
         }
+    }
+
+    /// The members of this view whose nodes are the cluster's: all but those that were just removed.
+    fn own_members(&self) -> BTreeSet<Member> {
+        let own = |member: &&Member| self.state.nodes.contains_key(&member.node);
+        self.view.iter().filter(own).copied().collect()
     }
 
     /// Enough of the nodes that know the newest state are here to begin an epoch: most of all nodes. Of
@@ -249,6 +263,9 @@ impl Cluster {
             && let Some(failure) = self.nodes_away()
         {
             return Some(failure);
+        }
+        if let Some(node) = removes(command).filter(|_| self.is_operational()) {
+            return self.cannot_go(node).or_else(|| self.goes_on_alone(node));
         }
         if let Command::AddNode { invite, .. } = command {
             let known = self.state.invites.get(invite).is_some_and(|invite| invite.redeemed.is_some());

@@ -15,10 +15,12 @@ const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Cluster {
     pub(super) fn settle(&mut self, now: Time) {
+        self.notice_removal(now);
         self.mend();
         self.reconcile(now);
         self.announce_again();
         self.coordinate(now);
+        self.tell_corosync(now);
         self.take_lost(now);
         self.send_proposals();
         self.persist_again(now);
@@ -30,12 +32,13 @@ impl Cluster {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
         let takeover = self.own_takeovers().map(|(_, at)| (at, "takeover"));
-        let leaves = !self.left && self.holds.is_empty();
+        let leaves = !self.left && self.holds.is_empty() && self.farewell().is_none();
         let leave = self.leaving.filter(|_| leaves).map(|at| (at + LEAVE_PATIENCE, "leave"));
         let retry = self.retry_unable_at.map(|at| (at, "retry-unable"));
         takeover
             .chain(self.holding_deadlines())
             .chain(self.request_deadlines())
+            .chain(self.removal_deadlines())
             .chain(leave)
             .chain(retry)
             .min()
@@ -93,7 +96,7 @@ impl Cluster {
 
     /// What one member does for all.
     fn coordinate(&mut self, now: Time) {
-        if !self.is_coordinator() || self.sync != Sync::InStep || self.left {
+        if !self.is_coordinator() || self.sync != Sync::InStep || self.left || self.is_removed() {
             self.retry_unable_at = None;
             return;
         }
@@ -158,6 +161,9 @@ impl Cluster {
 
     fn leave_when_done(&mut self, now: Time) {
         let Some(since) = self.leaving.filter(|_| !self.left && self.holds.is_empty()) else { return };
+        if self.farewell().is_some_and(|until| until > now) {
+            return;
+        }
         let said = self.releases_under_way == 0 || self.member.is_none();
         if said || now.since(since) >= LEAVE_PATIENCE {
             self.left = true;

@@ -3,5 +3,6 @@
 mod harness;
 mod holding;
 mod keys;
+mod removal;
 mod requests;
 mod rounds;

@@ -94,6 +94,73 @@ fn commands_of_a_later_epoch_are_newer_however_few_they_are() {
     assert!(short.age() > long.age());
 }
 
+#[test]
+fn a_removed_nodes_name_and_address_are_free_and_its_id_is_not() {
+    let mut state = cluster();
+    let mut join = |id: &str, key: &str| {
+        let invite = Command::AddInvite {
+            id: id.into(),
+            public_key: format!("once-{id}"),
+            ip: Some([10, 100, 0, 2].into()),
+            expires: 100,
+            initiator: 1,
+        };
+        state.apply(&invite).unwrap();
+        let add = Command::AddNode {
+            invite: id.into(),
+            name: "n2".into(),
+            public_key: key.into(),
+            endpoint: None,
+            now: 1,
+        };
+        state.apply(&add).unwrap();
+        let own = Command::AddInvite {
+            id: format!("own-{id}"),
+            public_key: "once".into(),
+            ip: None,
+            expires: 100,
+            initiator: state.node_id("n2").unwrap(),
+        };
+        state.apply(&own).unwrap();
+        let version = state.corosync.config_version;
+        let id = state.node_id("n2").unwrap();
+        state.apply(&Command::RemoveNode { node: id }).unwrap();
+        assert_eq!(state.corosync.config_version, version + 1);
+        assert!(state.invites.is_empty(), "{:?}", state.invites);
+        assert_eq!(code(&mut state, &Command::RemoveNode { node: id }), ErrorCode::NotFound);
+        state.apply(&Command::RemovalTold).unwrap();
+        id
+    };
+    assert_eq!((join("a", "k2"), join("b", "k2")), (2, 3));
+    assert_eq!(code(&mut state, &Command::RemoveNode { node: 1 }), ErrorCode::LastNode);
+}
+
+#[test]
+fn a_peer_that_is_not_a_node_has_an_address_of_the_mesh_and_a_key_of_its_own() {
+    let mut state = cluster();
+    let peer = |name: &str, last: u8, key: &str| Command::AddPeer {
+        name: name.into(),
+        address: [10, 100, 0, last].into(),
+        public_key: key.into(),
+        endpoint: None,
+    };
+    for (name, last, key, why) in [
+        ("laptop", 1, "k9", ErrorCode::AlreadyExists),
+        ("laptop", 9, "k1", ErrorCode::AlreadyExists),
+        ("n1", 9, "k9", ErrorCode::AlreadyExists),
+        ("laptop", 0, "k9", ErrorCode::InvalidParameter),
+        ("laptop", 15, "k9", ErrorCode::InvalidParameter),
+        ("laptop", 16, "k9", ErrorCode::InvalidParameter),
+    ] {
+        assert_eq!(code(&mut state, &peer(name, last, key)), why, "{name} {last} {key}");
+    }
+    state.apply(&peer("laptop", 2, "k9")).unwrap();
+    assert_ne!(state.free_address(), Some([10, 100, 0, 2].into()));
+    assert_eq!(code(&mut state, &vip("v", "10.100.0.2/24")), ErrorCode::AlreadyExists);
+    state.apply(&Command::RemovePeer { name: "laptop".into() }).unwrap();
+    assert_eq!(code(&mut state, &Command::RemovePeer { name: "laptop".into() }), ErrorCode::NotFound);
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let small = 0_u8..6;
     prop_oneof![
@@ -130,11 +197,31 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
+fn members_command() -> impl Strategy<Value = Command> {
+    let small = 0_u8..6;
+    prop_oneof![
+        (1_u32..6).prop_map(|node| Command::RemoveNode { node }),
+        Just(Command::RemovalTold),
+        // Keys and names of nodes, too.
+        (small.clone(), small.clone(), 0_u8..20).prop_map(|(name, key, last)| Command::AddPeer {
+            name: format!("n{name}"),
+            address: [10, 100, 0, last].into(),
+            public_key: format!("k{key}"),
+            endpoint: None,
+        }),
+        small.prop_map(|name| Command::RemovePeer { name: format!("n{name}") }),
+        prop::option::of(0_u64..200).prop_map(|after_s| Command::SetAutoRemove { after_s }),
+        (1_u32..6, prop::option::of(0_i64..5)).prop_map(|(node, since)| Command::MarkAway { node, since }),
+    ]
+}
+
 proptest! {
     /// The version rises by one when a command is applied, and nothing changes when it is refused; ids
-    /// are never used again; no address is in use twice.
+    /// are never used again; no address, name or key is in use twice; what was marked is there.
     #[test]
-    fn whatever_is_commanded_the_state_stays_sound(commands in prop::collection::vec(command(), 1..80)) {
+    fn whatever_is_commanded_the_state_stays_sound(
+        commands in prop::collection::vec(prop_oneof![3 => command(), 2 => members_command()], 1..80)
+    ) {
         let mut state = cluster();
         let mut ids = BTreeSet::from([1]);
         for command in commands {
@@ -153,9 +240,18 @@ proptest! {
             let mut addresses = BTreeSet::new();
             let vips = state.vips.values().map(|vip| vip.address.addr());
             let invites = state.invites.values().filter(|invite| invite.redeemed.is_none()).map(|i| i.ip);
-            for ip in state.nodes.values().map(|node| node.address).chain(vips).chain(invites) {
+            let peers = state.peers.values().map(|peer| peer.address);
+            for ip in state.nodes.values().map(|node| node.address).chain(vips).chain(invites).chain(peers) {
                 prop_assert!(addresses.insert(ip), "{} twice after {:?}", ip, command);
             }
+            let (mut names, mut keys) = (BTreeSet::new(), BTreeSet::new());
+            let nodes = state.nodes.values().map(|node| (&node.name, node.public_key.as_ref()));
+            for (name, key) in nodes.chain(state.peers.iter().map(|(name, p)| (name, Some(&p.public_key)))) {
+                prop_assert!(names.insert(name), "{} twice after {:?}", name, command);
+                prop_assert!(key.is_none_or(|key| keys.insert(key)), "{:?} twice after {:?}", key, command);
+            }
+            prop_assert!(!state.nodes.is_empty());
+            prop_assert!(state.away.keys().all(|id| state.nodes.contains_key(id)));
             prop_assert!(state.nodes.len() <= MAX_NODES && state.vips.len() <= MAX_VIPS);
             let text = serde_json::to_string(&state).unwrap();
             prop_assert_eq!(&serde_json::from_str::<ClusterState>(&text).unwrap(), &state);

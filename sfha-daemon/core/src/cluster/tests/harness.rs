@@ -23,6 +23,7 @@ pub(super) enum Slow {
     Acquire,
     Release,
     Persist,
+    Reload,
 }
 
 pub(super) struct Lab {
@@ -220,6 +221,10 @@ impl Lab {
                 (Slow::Release, action)
             }
             Action::Announce { name } => return self.done.push(format!("{id} announce {name}")),
+            Action::ReloadCorosync { id: action } => {
+                self.done.push(format!("{id} reload"));
+                (Slow::Reload, action)
+            }
             Action::Answer { request, result } => {
                 assert!(self.answers.insert(request, result).is_none(), "answered twice");
                 return;
