@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use sfha_core::command::invalid;
 use sfha_core::{Command, NodeId};
 use sfha_proto::message::{
-    FailoverDone, FailoverParams, InitParams, JoinParams, MaintenanceParams, NameParams, NodeParams,
-    RotateParams, TokenParams, VipAddParams, method,
+    FailoverDone, FailoverParams, ForceParams, InitParams, JoinParams, MaintenanceParams, NameParams,
+    NodeParams, RotateParams, TokenParams, VipAddParams, method,
 };
 use sfha_proto::status::{ClusterStatus, FencingSummary, MeshSummary, Phase, QuorumStatus};
 use sfha_proto::{ErrorCode, Failure};
@@ -21,9 +21,11 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use crate::depart::{Marker, Removed, Rest, Stage, clean_up};
 use crate::init::init;
 use crate::io::systemd::Systemd;
 use crate::join::{clear_broken_off, finish, join};
+use crate::members;
 use crate::paths::Paths;
 use crate::recorder::Recorder;
 use crate::rotation::rotate;
@@ -31,6 +33,8 @@ use crate::runtime::Runtime;
 use crate::setup::Progress;
 use crate::store::Node;
 use crate::tokens;
+
+mod departure;
 
 /// How long a request waits for the daemon to have started.
 const START_PATIENCE: Duration = Duration::from_secs(5);
@@ -51,6 +55,10 @@ pub enum Life {
     Broken(Failure),
     /// A cluster.
     Running(Arc<Runtime>),
+    /// A cluster whose mesh an operator took down on this node.
+    MeshDown,
+    /// On its way out of its cluster: cleaning up.
+    Leaving,
 }
 
 /// The daemon.
@@ -79,7 +87,13 @@ impl Daemon {
         let mut told = None;
         loop {
             match self.bring_up(&mut recorder).await {
-                Ok(life) => return self.set_life(life),
+                Ok(life) => {
+                    self.set_life(life.clone());
+                    if let Life::Running(runtime) = life {
+                        self.resume_leaving(&runtime).await;
+                    }
+                    return;
+                }
                 Err(failure) => {
                     if told.as_ref() != Some(&failure) {
                         error!(%failure, "this node cannot take part");
@@ -94,6 +108,15 @@ impl Daemon {
     }
 
     async fn bring_up(&self, recorder: &mut Option<Recorder>) -> Result<Life, Failure> {
+        if let Some(marker) = Marker::load(&self.paths)?.filter(|marker| marker.stage == Stage::Out) {
+            self.set_life(Life::Leaving);
+            clean_up(&marker, Rest::Unknown, &self.paths, &self.systemd).await?;
+            return Ok(Life::Unconfigured);
+        }
+        if self.paths.mesh_down().exists() {
+            info!("an operator took the mesh down");
+            return Ok(Life::MeshDown);
+        }
         match Node::load(&self.paths)? {
             None => {
                 clear_broken_off(&self.paths, &self.systemd).await;
@@ -116,11 +139,7 @@ impl Daemon {
     pub async fn stop(&self) {
         let life = std::mem::replace(&mut *self.lock(), Life::Unconfigured);
         if let Life::Running(runtime) = life {
-            runtime.core.shut_down().await;
-            let deadline = Instant::now() + Duration::from_secs(4);
-            while !runtime.has_ended() && Instant::now() < deadline {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+            runtime.let_go().await;
         }
     }
 
@@ -160,11 +179,43 @@ impl Daemon {
     async fn running(&self) -> Result<Arc<Runtime>, Failure> {
         match tokio::time::timeout(START_PATIENCE, self.settled()).await {
             Ok(Life::Running(runtime)) => Ok(runtime),
-            Ok(Life::Broken(failure)) => Err(failure),
-            Ok(Life::Unconfigured | Life::SettingUp) => Err(ErrorCode::NotConfigured.into()),
+            Ok(
+                life @ (Life::Unconfigured
+                | Life::SettingUp
+                | Life::Broken(_)
+                | Life::MeshDown
+                | Life::Leaving),
+            ) => Err(self.refusal(&life)),
             Ok(Life::Starting) | Err(_) => Err(Failure::new(ErrorCode::TimedOut)
                 .with("what", "start")
                 .with("seconds", START_PATIENCE.as_secs())),
+        }
+    }
+
+    /// Why there is no cluster to ask for anything.
+    fn refusal(&self, life: &Life) -> Failure {
+        match life {
+            Life::Broken(failure) => failure.clone(),
+            Life::MeshDown => ErrorCode::MeshDown.into(),
+            Life::Leaving => ErrorCode::Leaving.into(),
+            Life::Unconfigured | Life::SettingUp | Life::Starting | Life::Running(_) => {
+                Removed::load(&self.paths)
+                    .map_or_else(|| ErrorCode::NotConfigured.into(), |removed| removed.failure())
+            }
+        }
+    }
+
+    /// Reads this node's files, changing nothing; where they kept it from taking part, it tries again.
+    fn check_files(&self) -> Result<Value, Failure> {
+        self.reload();
+        match self.life() {
+            life @ (Life::Unconfigured | Life::SettingUp | Life::Leaving | Life::Starting) => {
+                Err(self.refusal(&life))
+            }
+            Life::Running(_) | Life::Broken(_) | Life::MeshDown => {
+                Node::load(&self.paths)?.ok_or(ErrorCode::NotConfigured)?;
+                Ok(json!({}))
+            }
         }
     }
 
@@ -202,6 +253,31 @@ impl Daemon {
                 let rotator = runtime.rotator.as_ref().ok_or_else(no_mesh)?;
                 encode(&rotate(rotator, &params, &progress).await?)
             }
+            method::LEAVE => self.leave(decode::<ForceParams>(params)?.force).await,
+            method::MESH_DOWN => self.mesh_down(decode::<ForceParams>(params)?.force).await,
+            method::MESH_UP => self.mesh_up().await,
+            method::RELOAD => self.check_files(),
+            method::NODE_REMOVE | method::MESH_REMOVE_PEER => {
+                let runtime = self.running().await?;
+                let NameParams { name: gone } = decode(params)?;
+                let node = if name == method::NODE_REMOVE {
+                    Some(find_node(&runtime, Some(&gone))?)
+                } else {
+                    members::remove_peer(&runtime.core, gone).await?
+                };
+                match node {
+                    None => Ok(json!({})),
+                    Some(node) if node == runtime.node.me => {
+                        if runtime.core.state().nodes.len() == 1 {
+                            let name = runtime.node.config.node.name.clone();
+                            return Err(Failure::new(ErrorCode::LastNode).with("name", name));
+                        }
+                        drop(runtime);
+                        self.leave(false).await
+                    }
+                    Some(node) => members::remove(&runtime.core, node).await.map(|()| json!({})),
+                }
+            }
             _ => serve_cluster(&*self.running().await?, name, params).await,
         }
     }
@@ -215,7 +291,10 @@ impl Daemon {
             let mut life = self.lock();
             match &*life {
                 Life::Unconfigured => *life = Life::SettingUp,
-                Life::Starting | Life::SettingUp => return Err(ErrorCode::AlreadyConfigured.into()),
+                Life::Starting | Life::SettingUp | Life::Leaving => {
+                    return Err(ErrorCode::AlreadyConfigured.into());
+                }
+                Life::MeshDown => return Err(ErrorCode::MeshDown.into()),
                 Life::Broken(failure) => return Err(failure.clone()),
                 Life::Running(runtime) => {
                     return Err(Failure::new(ErrorCode::AlreadyConfigured)
@@ -226,6 +305,7 @@ impl Daemon {
         }
         match work().await {
             Ok((runtime, value)) => {
+                Removed::forget(&self.paths);
                 self.set_life(Life::Running(Arc::new(runtime)));
                 Ok(value)
             }
@@ -246,7 +326,8 @@ impl Daemon {
                 status
             }
             Life::Unconfigured | Life::SettingUp => blank(Phase::Unconfigured),
-            Life::Starting | Life::Broken(_) => blank(Phase::Disconnected),
+            Life::Starting | Life::Broken(_) | Life::MeshDown => blank(Phase::Disconnected),
+            Life::Leaving => blank(Phase::Leaving),
         }
     }
 }
@@ -287,6 +368,8 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
             let NameParams { name } = decode(params)?;
             core.propose(Command::RevokeInvite { id: name }).await.map(|()| json!({}))
         }
+        method::MESH_ADD_PEER => members::add_peer(core, decode(params)?).await.map(|()| json!({})),
+        method::MESH_AUTO_REMOVE => members::auto_remove(core, decode(params)?).await.map(|()| json!({})),
         method::VIP_ADD => {
             let params: VipAddParams = decode(params)?;
             let address = parse_vip(&params.address)?;

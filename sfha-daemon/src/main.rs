@@ -123,6 +123,7 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
     let daemon = Daemon::new(paths, Systemd::default());
     let serving = tokio::spawn(control_socket::serve(listener, std::sync::Arc::clone(&daemon), logs));
     notify(&[NotifyState::Ready]);
+    let removal = tokio::spawn(std::sync::Arc::clone(&daemon).watch_removal());
     let watchdog = tokio::spawn(feed_watchdog());
     let stopped = async {
         loop {
@@ -140,6 +141,7 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
     }
     info!("stopping");
     notify(&[NotifyState::Stopping]);
+    removal.abort();
     daemon.stop().await;
     serving.abort();
     watchdog.abort();

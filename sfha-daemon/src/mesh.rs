@@ -1,16 +1,15 @@
 //! Keeps `wg-sfha` as the replicated state wants it, and observes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sfha_core::mesh::{host, relayed, relays_of, wanted_peers};
 use sfha_core::mesh_vips::{Holders, is_mesh_vip};
-use sfha_core::path::{Health, Route};
 use sfha_core::rotation::{self, Lookout, keys_of};
 use sfha_core::{ClusterState, NodeId, Time};
-use sfha_proto::mesh::{Backend, MeshStatus, PeerState, PeerStatus};
+use sfha_proto::mesh::MeshStatus;
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -18,10 +17,11 @@ use tracing::{debug, info, warn};
 
 use self::endpoints::Endpoints;
 use self::forwarding::Forwarding;
+use self::linger::Linger;
 use self::paths::{PathHandle, PathTask};
 use crate::io::netlink::Netlink;
 use crate::io::systemd::{Systemd, WG_DEVICE};
-use crate::io::wireguard::{self, Device, DeviceStatus, Peer, PrivateKey, WireguardError};
+use crate::io::wireguard::{self, Device, DeviceStatus, Peer, PrivateKey, PublicKey, WireguardError};
 use crate::mesh_file::MeshFile;
 use crate::paths::{INTERFACE, Paths};
 use crate::underlay;
@@ -29,7 +29,9 @@ use crate::wg_conf;
 
 pub mod endpoints;
 mod forwarding;
+mod linger;
 mod paths;
+mod view;
 
 /// Time between two observations.
 const OBSERVATION: Duration = Duration::from_secs(1);
@@ -200,6 +202,7 @@ pub struct MeshTask {
     /// From the first look at the device on.
     prober: Option<PathHandle>,
     forwarding: Forwarding,
+    linger: Linger,
 }
 
 impl MeshTask {
@@ -214,7 +217,7 @@ impl MeshTask {
     ) -> MeshHandle {
         let device = Arc::new(device);
         let Own { me, paths, file, key } = own;
-        let (view, watcher) = watch::channel(Arc::new(empty_view(&file, &key, &device)));
+        let (view, watcher) = watch::channel(Arc::new(view::empty(&file, &key, &device)));
         let handle = MeshHandle { device: Arc::clone(&device), view: watcher };
         let conf = wg_conf::writer(paths.wg_conf());
         let task = Self {
@@ -234,6 +237,7 @@ impl MeshTask {
             applied: None,
             prober: None,
             forwarding: Forwarding::default(),
+            linger: Linger::default(),
         };
         tokio::spawn(task.run());
         handle
@@ -292,10 +296,15 @@ impl MeshTask {
         let mut wanted = relayed(wanted, state, &routes.relays);
         let unix = u64::try_from(unix).unwrap_or_default();
         rotation::call(&mut wanted, &self.lookout.overdue(state, self.me, &handshakes, unix, now));
+        self.linger.add(state, self.me, Instant::now(), &mut wanted);
         let mut peers = self.follow.endpoints.peers(state, &wanted);
         // Once a peer has an endpoint, its path decides about another: what works is left alone.
         let placed = status.peers.iter().filter(|peer| peer.endpoint.is_some());
         let placed: BTreeSet<_> = placed.map(|peer| peer.public_key).collect();
+        // A peer that is not a node has no path that would ask for its name.
+        for peer in state.peers.values().filter(|peer| !is_placed(&placed, &peer.public_key)) {
+            peer.endpoint.iter().for_each(|endpoint| self.follow.endpoints.look_up(endpoint));
+        }
         for peer in peers.iter_mut().filter(|peer| placed.contains(&peer.public_key)) {
             peer.endpoint = None;
         }
@@ -311,7 +320,9 @@ impl MeshTask {
                 Err(error) => warn!(error = describe(&error), "peers not applied"),
             }
         }
-        let view = self.describe_view(state, status);
+        let paths = self.prober.as_ref().map(PathHandle::views).unwrap_or_default();
+        let mut view = view::empty(&self.file, &self.key, &self.device);
+        view::fill(&mut view, state, self.me, status, &paths);
         self.view.send_if_modified(|old| {
             let changed = **old != view;
             *old = Arc::new(view);
@@ -343,6 +354,10 @@ impl MeshTask {
 
     /// The device was restarted, or somebody changed it: put everything back.
     async fn bring_back(&mut self, reason: &str) {
+        if self.follow.state.has_changed().is_err() {
+            // The event loop has ended: whoever ended it took the device away.
+            return;
+        }
         warn!(reason, "mesh interface is not as it was; bringing it back");
         self.applied = None;
         match bring_up(&self.file, &self.key, &self.netlink, &self.systemd).await {
@@ -352,66 +367,6 @@ impl MeshTask {
             }
             Err(failure) => warn!(%failure, "mesh interface cannot be brought back"),
         }
-    }
-
-    fn describe_view(&self, state: &ClusterState, status: &DeviceStatus) -> MeshStatus {
-        let observed: BTreeMap<String, _> =
-            status.peers.iter().map(|peer| (peer.public_key.to_string(), peer)).collect();
-        let paths = self.prober.as_ref().map(PathHandle::views).unwrap_or_default();
-        let mut view = empty_view(&self.file, &self.key, &self.device);
-        view.up = true;
-        for (id, node) in state.nodes.iter().filter(|(id, _)| **id != self.me) {
-            let Some(public_key) = node.public_key.clone() else { continue };
-            // While its key is changed, the one that was heard last.
-            let known = keys_of(node).filter_map(|key| observed.get(key));
-            let peer = known.rev().max_by_key(|peer| peer.latest_handshake);
-            let path = paths.get(id);
-            let (health, route) =
-                path.map_or((Health::Never, Route::Direct), |(path, _)| (path.health, path.route));
-            let endpoint = peer.and_then(|peer| peer.endpoint).map(|endpoint| endpoint.to_string());
-            view.peers.push(PeerStatus {
-                name: node.name.clone(),
-                ip: node.address.to_string(),
-                public_key,
-                endpoint: endpoint.or_else(|| node.endpoint.clone()),
-                state: match health {
-                    Health::Connected => PeerState::Connected,
-                    Health::Stale => PeerState::Stale,
-                    Health::Never => PeerState::Never,
-                },
-                path: match route {
-                    Route::Direct => "direct".to_owned(),
-                    Route::Via(relay) => state.node_name(relay),
-                },
-                latest_handshake: peer.and_then(|peer| peer.latest_handshake).and_then(rfc3339),
-                rx_bytes: peer.map_or(0, |peer| peer.rx_bytes),
-                tx_bytes: peer.map_or(0, |peer| peer.tx_bytes),
-                rtt_ms: path.and_then(|(path, _)| path.rtt).map(milliseconds),
-                loss: path.and_then(|(path, _)| path.loss_permille).map(|loss| f64::from(loss) / 1000.0),
-                endpoint_problem: path.and_then(|(_, problem)| *problem),
-                keepalive: peer.and_then(|peer| peer.keepalive),
-            });
-        }
-        view.peers.sort_by(|a, b| a.name.cmp(&b.name));
-        view
-    }
-}
-
-fn empty_view(file: &MeshFile, key: &PrivateKey, device: &Device) -> MeshStatus {
-    MeshStatus {
-        schema: sfha_proto::SCHEMA,
-        interface: file.interface.clone(),
-        address: file.address.to_string(),
-        port: file.port,
-        public_key: key.public().to_string(),
-        backend: match device.backend() {
-            wireguard::Backend::Kernel => Backend::Kernel,
-            wireguard::Backend::Userspace => Backend::Userspace,
-        },
-        mtu: file.mtu,
-        peers: Vec::new(),
-        up: false,
-        links: Vec::new(),
     }
 }
 
@@ -440,17 +395,11 @@ fn owner(status: &DeviceStatus, address: IpAddr) -> Option<String> {
     status.peers.iter().find(|peer| peer.allowed_ips.contains(&net)).map(|peer| peer.public_key.to_string())
 }
 
-/// To the microsecond, which is more than it is worth.
-fn milliseconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1_000_000.0).round() / 1000.0
-}
-
 /// A node was let in with an invite of ours and has not shown its own key yet.
 fn awaits_switch(state: &ClusterState, me: NodeId) -> bool {
     state.invites.values().any(|invite| invite.initiator == me && invite.redeemed.is_some() && !invite.closed)
 }
 
-fn rfc3339(time: SystemTime) -> Option<String> {
-    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    Some(sfha_core::command::rfc3339(i64::try_from(seconds).ok()?))
+fn is_placed(placed: &BTreeSet<PublicKey>, key: &str) -> bool {
+    key.parse().is_ok_and(|key: PublicKey| placed.contains(&key))
 }

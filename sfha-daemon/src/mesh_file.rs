@@ -97,8 +97,14 @@ impl MeshFile {
                 endpoint: node.endpoint.clone(),
             })
         };
-        self.peers =
-            state.nodes.iter().filter(|(id, _)| **id != me).filter_map(|(_, node)| peer(node)).collect();
+        let other = |(name, peer): (&String, &sfha_core::state::ExtraPeer)| MeshFilePeer {
+            name: name.clone(),
+            ip: peer.address,
+            public_key: peer.public_key.clone(),
+            endpoint: peer.endpoint.clone(),
+        };
+        let nodes = state.nodes.iter().filter(|(id, _)| **id != me).filter_map(|(_, node)| peer(node));
+        self.peers = nodes.chain(state.peers.iter().map(other)).collect();
     }
 
     /// Writes it, when it differs.

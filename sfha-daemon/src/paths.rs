@@ -118,6 +118,24 @@ impl Paths {
         self.lib.join("endpoints.json")
     }
 
+    /// `/var/lib/sfha/leaving.json`: this node is on its way out of its cluster.
+    #[must_use]
+    pub fn leaving(&self) -> PathBuf {
+        self.lib.join("leaving.json")
+    }
+
+    /// `/var/lib/sfha/removed.json`: the cluster that removed this node.
+    #[must_use]
+    pub fn removed(&self) -> PathBuf {
+        self.lib.join("removed.json")
+    }
+
+    /// `/run/sfha/mesh-down`: an operator took the mesh of this node down, until the next boot.
+    #[must_use]
+    pub fn mesh_down(&self) -> PathBuf {
+        self.run.join("mesh-down")
+    }
+
     /// `/run/sfha/sfhad.lock`: held by the one daemon of this node.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::backup;
 use crate::config_file::ConfigFile;
 use crate::corosync_conf::{ConfNode, CorosyncConf, Profile, render};
+use crate::depart::Marker;
 use crate::files;
 use crate::io::wireguard::PrivateKey;
 use crate::mesh_file::MeshFile;
@@ -150,6 +151,11 @@ pub fn new_secret_length() -> usize {
 /// # Errors
 /// `file-write`.
 pub fn persist(paths: &Paths, state: &ClusterState, me: NodeId) -> Result<(), Failure> {
+    if !state.nodes.contains_key(&me) {
+        // This node is out: what it needs to know of that is no more than that.
+        let node = ConfigFile::load(paths)?.map(|config| config.node.name).unwrap_or_default();
+        return Marker::out(paths, &state.cluster, &node).map(drop);
+    }
     let conf = corosync_conf(state)?;
     files::write_if_changed(&paths.corosync_conf(), conf.as_bytes(), 0o644)?;
     if state.mesh.is_some() {

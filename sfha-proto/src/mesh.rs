@@ -27,6 +27,9 @@ pub struct MeshStatus {
     /// Corosync's links, by number, where there is more than one.
     #[serde(default)]
     pub links: Vec<LinkStatus>,
+    /// Seconds after which a node that is away is removed; `null`: never.
+    #[serde(default)]
+    pub auto_remove_after_s: Option<u64>,
 }
 
 /// One of Corosync's links.
@@ -85,6 +88,13 @@ pub struct PeerStatus {
     pub endpoint_problem: Option<EndpointProblem>,
     /// Persistent keepalive, in seconds; `null` when off.
     pub keepalive: Option<u16>,
+    /// It is a node of the cluster; `false` for a peer that was added with `sfha mesh add-peer`.
+    #[serde(default = "yes")]
+    pub member: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Why a peer cannot be reached directly.

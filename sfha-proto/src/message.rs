@@ -161,6 +161,22 @@ pub mod method {
     pub const MAINTENANCE: &str = "maintenance";
     /// [`super::FailoverParams`]; result: [`super::FailoverDone`] once it is served there.
     pub const FAILOVER: &str = "failover";
+    /// [`super::NameParams`]; result: `{}` once every member has written it and Corosync was told.
+    pub const NODE_REMOVE: &str = "node.remove";
+    /// [`super::ForceParams`] (without the others' consent); result: `{}` once nothing is left.
+    pub const LEAVE: &str = "leave";
+    /// [`super::PeerAddParams`]; result: `{}` once every member has written it.
+    pub const MESH_ADD_PEER: &str = "mesh.add-peer";
+    /// [`super::NameParams`]; result: `{}`. The name of a node does as `node.remove`.
+    pub const MESH_REMOVE_PEER: &str = "mesh.remove-peer";
+    /// [`super::AutoRemoveParams`]; result: `{}`.
+    pub const MESH_AUTO_REMOVE: &str = "mesh.auto-remove";
+    /// No parameters; result: `{}`.
+    pub const MESH_UP: &str = "mesh.up";
+    /// [`super::ForceParams`] (although this node loses its quorum); result: `{}`.
+    pub const MESH_DOWN: &str = "mesh.down";
+    /// No parameters; result: `{}` when this node's files read.
+    pub const RELOAD: &str = "reload";
 }
 
 /// Parameters of `init`.
@@ -305,6 +321,36 @@ pub struct RotatedNode {
 pub struct NameParams {
     /// Its name or id.
     pub name: String,
+}
+
+/// Parameters of `leave` and `mesh.down`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForceParams {
+    /// Whatever stands against it.
+    #[serde(default)]
+    pub force: bool,
+}
+
+/// Parameters of `mesh.add-peer`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerAddParams {
+    /// Name of the peer.
+    pub name: String,
+    /// Its address in the mesh.
+    pub ip: String,
+    /// Its public key, base64.
+    pub public_key: String,
+    /// `HOST[:PORT]` where it can be reached; it only calls if absent.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+}
+
+/// Parameters of `mesh.auto-remove`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutoRemoveParams {
+    /// Seconds; never if absent.
+    #[serde(default)]
+    pub after_s: Option<u64>,
 }
 
 /// Parameters of `vip.add`.
