@@ -40,6 +40,7 @@ vip-unknown = unknown
 peer-connected = connected
 peer-stale = silent
 peer-never = never seen
+peer-foreign = { $name } (not a node)
 service-active = active
 service-starting = starting
 service-stopping = stopping
@@ -170,6 +171,8 @@ fact-fencing = Fencing
 fact-interface = Interface
 fact-address = Address
 fact-key = Public key
+fact-auto-remove = Auto removal
+auto-remove-after = after { $time } of absence
 fact-seen = seen from { $node } (sfhad { $version })
 quorum-yes = yes, { $votes ->
         [one] { $votes } vote
@@ -229,10 +232,28 @@ token-use =
       sfha join
 not-enabled = Warning: “systemctl enable sfha.service” failed; sfha will not start at the next boot.
 
+done-node-removed = Node { $node } removed from the cluster.
+done-left = This node is in no cluster any more; its keys and its configuration are deleted.
+done-peer-added = Peer { $name } ({ $ip }) added on every node.
+done-peer-removed = Peer { $name } removed from every node.
+done-auto-remove = A node that is away for { $time } will be removed from the cluster.
+done-auto-remove-off = No node that is away is removed by itself any more.
+done-mesh-up = The mesh of this node is back.
+done-mesh-down = The mesh of this node is down, until “sfha mesh up” or the next boot.
+done-reload = The files of this node read well.
+not-disabled = Warning: “systemctl disable sfha.service” failed; sfha will still start at boot.
+
 ## Questions
 
 ask-yes-no = [y/N]
 ask-token = Token:{" "}
+ask-node-remove = Remove the node { $node } from the cluster, for good? If it cannot be reached, power it off first.
+ask-leave = Take this node out of its cluster, for good? Its keys and its configuration will be deleted.
+ask-leave-force = Delete the cluster of this node without the others' consent? They count it until “sfha node remove”.
+ask-peer-remove = Remove { $name } from the mesh, on every node? A node of the cluster leaves it for good.
+ask-mesh-down = Take the mesh of this node down? It loses its quorum, and its VIPs go elsewhere.
+needs-yes = This command destroys something, and without a terminal nothing is asked.
+needs-yes-next = To confirm: --yes
 ask-vip-remove = Remove the VIP { $name } from every node? The address will stop answering.
 cancelled = Cancelled, nothing was changed.
 
@@ -287,6 +308,7 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [missing] it is missing.
         [key] that is no WireGuard key.
         [too-many] there are as many as there can be.
+        [auto-remove] it takes a minute at least.
        *[other] { $reason }.
     }
     .bare = A value was refused.
@@ -301,6 +323,7 @@ error-no-daemon = The daemon sfhad does not answer at { $socket }.
 error-timed-out = Timed out: { $what ->
         [membership] this node did not become a member of a quorate cluster
         [start] the daemon did not finish starting
+        [leave] this node is not out of its cluster yet
         [mesh-api] the node that was asked did not answer
         [key] the mesh did not change to the new key
         [greeting] the daemon says nothing
@@ -317,6 +340,11 @@ error-internal = “{ $what }” failed: { $cause }.
     .next = The log may tell more: sfha logs
 error-not-configured = This node is in no cluster yet.
     .next = Make one with “sfha init”, or join one with “sfha join”.
+error-removed = This node was removed from the cluster { $cluster }, where it was { $node }.
+    .bare = This node was removed from its cluster.
+    .next = It can come back, with a token from “sfha mesh token”: sfha join
+error-leaving = This node is leaving its cluster.
+    .next = Try again in a few seconds.
 error-already-configured = This node is in the cluster { $cluster } already, as { $node }.
     .bare = This node is in a cluster already, or on its way into one.
     .next = A node is in one cluster only; “sfha status” shows this one.
@@ -339,6 +367,9 @@ error-already-so = { $what ->
            *[other] Everything is on { $name } already.
         }
         [member] This node is a member already.
+        [auto-remove] That is the time already.
+        [mesh-up] The mesh of this node is not down.
+        [mesh-down] The mesh of this node is down already.
         [expired] This token has expired already.
         [prepared] The next key is known to all already.
         [committed] This node uses its new key already.
@@ -351,6 +382,7 @@ error-not-found = { $kind ->
         [node] No node is called “{ $name }”.
         [mesh] This cluster has no mesh.
         [vip] No VIP is called “{ $name }”.
+        [peer] No peer is called “{ $name }”.
         [token] No token has the id “{ $name }”.
         [service] No service is called “{ $name }”.
         [interface] No interface is called “{ $name }”.
@@ -360,6 +392,7 @@ error-not-found = { $kind ->
     .next = { $kind ->
         [node] “sfha nodes” lists the names.
         [vip] “sfha vip list” lists the names.
+        [peer] “sfha mesh status” lists the names.
         [token] “sfha mesh tokens” lists the ids.
         [interface] “ip link” lists the interfaces of this node.
        *[other] “sfha status” shows what there is.
@@ -367,6 +400,8 @@ error-not-found = { $kind ->
 error-already-exists = { $kind ->
         [node] A node is called “{ $name }” already
         [vip] The VIP “{ $name }” exists already
+        [peer] A peer is called “{ $name }” already
+        [key] The key given for “{ $name }” is in use already
        *[other] “{ $name }” is taken
     }{ $by ->
         [no-value] {""}
@@ -385,6 +420,21 @@ error-nodes-away = Nodes are missing: { $nodes }. A node that is away would not 
 error-wrong-step = For { $node }, another step comes first: { $wanted }.
     .bare = Another step comes first.
     .next = sfha mesh rotate-keys --{ $wanted }; without an option the command does all that is left.
+error-would-lose-quorum = Without { $name }, no quorum: { $votes ->
+        [0] no vote would be left
+        [one] { $votes } vote would be left
+       *[other] { $votes } votes would be left
+    }, { $needed } needed.
+    .bare = Quorum would be lost.
+    .next = Bring other nodes back first (“sfha nodes” shows which are missing).
+error-last-node = { $name } is the only node of its cluster.
+    .bare = It is the only node of its cluster.
+    .next = To delete the cluster, on that node: sfha leave
+error-daemon-missing = Corosync runs on { $name }, but not the daemon sfhad: this node would go on alone.
+    .bare = Corosync runs on this node, but not the daemon sfhad: it would go on alone.
+    .next = On that node: “systemctl start sfha” or “systemctl stop corosync”; then try again.
+error-mesh-down = The mesh of this node was taken down by hand.
+    .next = To bring it back: sfha mesh up
 error-corosync-missing = Corosync is not installed ({ $program } was not found).
     .bare = Corosync is not installed.
     .next = apt install corosync
@@ -496,6 +546,15 @@ cmd-mesh-token = Make a token to add a node
 cmd-mesh-tokens = List the tokens
 cmd-mesh-rotate-keys = Change the WireGuard key of a node, or of all, without an interruption
 cmd-mesh-revoke = Revoke a token
+cmd-mesh-add-peer = Add a peer that is not a node of the cluster
+cmd-mesh-remove-peer = Remove a peer, or a node
+cmd-mesh-auto-remove = Remove nodes by themselves that are away for too long
+cmd-mesh-up = Bring the mesh of this node back
+cmd-mesh-down = Take mesh and Corosync down on this node
+cmd-node = The nodes of the cluster
+cmd-node-remove = Remove a node from the cluster, for good
+cmd-leave = Take this node out of its cluster, for good
+cmd-reload = Read this node's files again
 cmd-vip = Floating addresses
 cmd-vip-list = List the VIPs
 cmd-vip-add = Add a VIP
@@ -543,6 +602,13 @@ arg-rotate-commit = Only change to the key that was made known
 arg-rotate-cleanup = Only have the old key forgotten
 arg-rotate-all = Every node, one after the other
 arg-token-id = Id of the token
+arg-node-remove = The node
+arg-leave-force = Without the other nodes' consent
+arg-peer-name = Name of the peer
+arg-peer-ip = Its address in the mesh
+arg-peer-key = Its public key
+arg-peer-endpoint = Where it can be reached [default: it is the one that calls]
+arg-auto-remove = Time of absence, like 7d, or off
 arg-vip = Name of the VIP
 arg-vip-address = Address with its prefix
 arg-vip-interface = Interface [default: that of the address's network]
@@ -555,6 +621,7 @@ value-not-ip = an IP address is expected, like { $example }
 value-not-port = a port is a number from 1 to 65535
 value-not-mtu = an MTU is a number from 1280 to 9000
 value-not-duration = a duration of a second or more is expected, like { $example }
+value-not-auto-remove = a duration of a minute or more is expected, like { $example }, or off
 usage-unknown-command = There is no command “{ $name }”.
 usage-unknown-argument = There is no argument “{ $name }” here.
 usage-missing = Missing: { $names }.

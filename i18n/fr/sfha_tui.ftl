@@ -42,6 +42,7 @@ vip-unknown = inconnu
 peer-connected = connecté
 peer-stale = muet
 peer-never = jamais vu
+peer-foreign = { $name } (hors cluster)
 service-active = actif
 service-starting = démarre
 service-stopping = s'arrête
@@ -172,6 +173,8 @@ fact-fencing = Fencing
 fact-interface = Interface
 fact-address = Adresse
 fact-key = Clé publique
+fact-auto-remove = Retrait auto
+auto-remove-after = après { $time } d'absence
 fact-seen = vu de { $node } (sfhad { $version })
 quorum-yes = oui, { $votes ->
         [one] { $votes } vote
@@ -237,10 +240,28 @@ token-use =
       sfha join
 not-enabled = Attention : « systemctl enable sfha.service » a échoué ; sfha ne démarrera pas au prochain amorçage.
 
+done-node-removed = Nœud { $node } retiré du cluster.
+done-left = Ce nœud ne fait plus partie d'aucun cluster ; ses clés et sa configuration sont effacées.
+done-peer-added = Pair { $name } ({ $ip }) ajouté sur tous les nœuds.
+done-peer-removed = Pair { $name } retiré de tous les nœuds.
+done-auto-remove = Un nœud absent depuis { $time } sera retiré du cluster.
+done-auto-remove-off = Aucun nœud absent n'est plus retiré de lui-même.
+done-mesh-up = Le maillage de ce nœud est rétabli.
+done-mesh-down = Le maillage de ce nœud est coupé, jusqu'à « sfha mesh up » ou au prochain démarrage.
+done-reload = Les fichiers de ce nœud se lisent bien.
+not-disabled = Attention : « systemctl disable sfha.service » a échoué ; sfha démarrera quand même à l'amorçage.
+
 ## Questions
 
 ask-yes-no = [o/N]
 ask-token = Jeton :{" "}
+ask-node-remove = Retirer le nœud { $node } du cluster, pour de bon ? S'il est injoignable, l'éteindre d'abord.
+ask-leave = Sortir ce nœud de son cluster, pour de bon ? Ses clés et sa configuration seront effacées.
+ask-leave-force = Effacer le cluster de ce nœud sans l'accord des autres ? Ils le compteront jusqu'à « sfha node remove ».
+ask-peer-remove = Retirer { $name } du maillage, sur tous les nœuds ? Un nœud du cluster en sort pour de bon.
+ask-mesh-down = Couper le maillage de ce nœud ? Il perd le quorum, et ses VIP passent ailleurs.
+needs-yes = Cette commande détruit quelque chose, et sans terminal rien n'est demandé.
+needs-yes-next = Pour confirmer : --yes
 ask-vip-remove = Supprimer la VIP { $name } de tous les nœuds ? L'adresse cessera de répondre.
 cancelled = Abandonné, rien n'a changé.
 
@@ -295,6 +316,7 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [missing] elle manque.
         [key] ce n'est pas une clé WireGuard.
         [too-many] il y en a déjà autant que possible.
+        [auto-remove] il faut une minute au moins.
        *[other] { $reason }.
     }
     .bare = Une valeur a été refusée.
@@ -309,6 +331,7 @@ error-no-daemon = Le démon sfhad ne répond pas sur { $socket }.
 error-timed-out = Délai dépassé : { $what ->
         [membership] ce nœud n'est pas devenu membre d'un cluster avec quorum
         [start] le démon n'a pas fini de démarrer
+        [leave] ce nœud n'est pas encore sorti du cluster
         [mesh-api] le nœud contacté n'a pas répondu
         [key] le maillage n'est pas passé à la nouvelle clé
         [greeting] le démon ne dit rien
@@ -325,6 +348,11 @@ error-internal = « { $what } » a échoué : { $cause }.
     .next = Le journal en dit peut-être plus : sfha logs
 error-not-configured = Ce nœud ne fait encore partie d'aucun cluster.
     .next = Créez-en un avec « sfha init », ou rejoignez-en un avec « sfha join ».
+error-removed = Ce nœud a été retiré du cluster { $cluster }, où il s'appelait { $node }.
+    .bare = Ce nœud a été retiré de son cluster.
+    .next = Il peut y revenir, avec un jeton de « sfha mesh token » : sfha join
+error-leaving = Ce nœud est en train de quitter son cluster.
+    .next = Réessayez dans quelques secondes.
 error-already-configured = Ce nœud appartient déjà au cluster { $cluster }, sous le nom { $node }.
     .bare = Ce nœud est déjà dans un cluster, ou en train d'y entrer.
     .next = Un nœud n'appartient qu'à un cluster ; « sfha status » montre celui-ci.
@@ -347,6 +375,9 @@ error-already-so = { $what ->
            *[other] Tout est déjà sur { $name }.
         }
         [member] Ce nœud est déjà membre du cluster.
+        [auto-remove] Le délai de retrait est déjà celui-là.
+        [mesh-up] Le maillage de ce nœud n'est pas coupé.
+        [mesh-down] Le maillage de ce nœud est déjà coupé.
         [expired] Ce jeton a déjà expiré.
         [prepared] La clé suivante est déjà annoncée à tous.
         [committed] Ce nœud utilise déjà sa nouvelle clé.
@@ -359,6 +390,7 @@ error-not-found = { $kind ->
         [node] Aucun nœud ne s'appelle « { $name } ».
         [mesh] Ce cluster n'a pas de maillage.
         [vip] Aucune VIP ne s'appelle « { $name } ».
+        [peer] Aucun pair ne s'appelle « { $name } ».
         [token] Aucun jeton n'a l'identifiant « { $name } ».
         [service] Aucun service ne s'appelle « { $name } ».
         [interface] Aucune interface ne s'appelle « { $name } ».
@@ -368,6 +400,7 @@ error-not-found = { $kind ->
     .next = { $kind ->
         [node] « sfha nodes » donne les noms.
         [vip] « sfha vip list » donne les noms.
+        [peer] « sfha mesh status » donne les noms.
         [token] « sfha mesh tokens » donne les identifiants.
         [interface] « ip link » donne les interfaces de ce nœud.
        *[other] « sfha status » montre ce qui existe.
@@ -375,6 +408,8 @@ error-not-found = { $kind ->
 error-already-exists = { $kind ->
         [node] Un nœud s'appelle déjà « { $name } »
         [vip] La VIP « { $name } » existe déjà
+        [peer] Un pair s'appelle déjà « { $name } »
+        [key] La clé donnée pour « { $name } » sert déjà
        *[other] « { $name } » est déjà pris
     }{ $by ->
         [no-value] {""}
@@ -393,6 +428,21 @@ error-nodes-away = Il manque des nœuds : { $nodes }. Un nœud absent ne conna�
 error-wrong-step = Pour { $node }, une autre étape vient d'abord : { $wanted }.
     .bare = Une autre étape vient d'abord.
     .next = sfha mesh rotate-keys --{ $wanted } ; sans option, la commande fait tout ce qui reste.
+error-would-lose-quorum = Sans { $name }, plus de quorum : { $votes ->
+        [0] aucun vote ne resterait
+        [one] { $votes } vote resterait
+       *[other] { $votes } votes resteraient
+    }, il en faut { $needed }.
+    .bare = Le quorum serait perdu.
+    .next = Remettez d'abord d'autres nœuds en service (« sfha nodes » montre lesquels manquent).
+error-last-node = { $name } est le seul nœud de son cluster.
+    .bare = C'est le seul nœud de son cluster.
+    .next = Pour effacer le cluster, sur ce nœud : sfha leave
+error-daemon-missing = Corosync tourne sur { $name }, mais pas le démon sfhad : ce nœud continuerait seul.
+    .bare = Corosync tourne sur ce nœud, mais pas le démon sfhad : il continuerait seul.
+    .next = Sur ce nœud : « systemctl start sfha » ou « systemctl stop corosync » ; puis réessayez.
+error-mesh-down = Le maillage de ce nœud a été coupé à la main.
+    .next = Pour le rétablir : sfha mesh up
 error-corosync-missing = Corosync n'est pas installé ({ $program } est introuvable).
     .bare = Corosync n'est pas installé.
     .next = apt install corosync
@@ -504,6 +554,15 @@ cmd-mesh-token = Créer un jeton pour ajouter un nœud
 cmd-mesh-tokens = Lister les jetons
 cmd-mesh-revoke = Révoquer un jeton
 cmd-mesh-rotate-keys = Changer la clé WireGuard d'un nœud, ou de tous, sans coupure
+cmd-mesh-add-peer = Ajouter un pair qui n'est pas un nœud du cluster
+cmd-mesh-remove-peer = Retirer un pair, ou un nœud
+cmd-mesh-auto-remove = Retirer d'eux-mêmes les nœuds absents trop longtemps
+cmd-mesh-up = Rétablir le maillage de ce nœud
+cmd-mesh-down = Couper le maillage et Corosync sur ce nœud
+cmd-node = Les nœuds du cluster
+cmd-node-remove = Retirer un nœud du cluster, pour de bon
+cmd-leave = Sortir ce nœud de son cluster, pour de bon
+cmd-reload = Relire les fichiers de ce nœud
 cmd-vip = Les adresses flottantes
 cmd-vip-list = Lister les VIP
 cmd-vip-add = Ajouter une VIP
@@ -551,6 +610,13 @@ arg-rotate-prepare = Seulement créer la clé et l'annoncer à tous les nœuds
 arg-rotate-commit = Seulement passer à la clé annoncée
 arg-rotate-cleanup = Seulement faire oublier l'ancienne clé
 arg-rotate-all = Tous les nœuds, l'un après l'autre
+arg-node-remove = Le nœud
+arg-leave-force = Sans l'accord des autres nœuds
+arg-peer-name = Nom du pair
+arg-peer-ip = Son adresse dans le maillage
+arg-peer-key = Sa clé publique
+arg-peer-endpoint = Où le joindre [défaut : c'est lui qui appelle]
+arg-auto-remove = Durée d'absence, comme 7d, ou off
 arg-vip = Nom de la VIP
 arg-vip-address = Adresse avec son préfixe
 arg-vip-interface = Interface [défaut : celle du réseau de l'adresse]
@@ -563,6 +629,7 @@ value-not-ip = une adresse IP est attendue, comme { $example }
 value-not-port = un port est un nombre de 1 à 65535
 value-not-mtu = une MTU est un nombre de 1280 à 9000
 value-not-duration = une durée d'au moins une seconde est attendue, comme { $example }
+value-not-auto-remove = une durée d'au moins une minute est attendue, comme { $example }, ou off
 usage-unknown-command = La commande « { $name } » n'existe pas.
 usage-unknown-argument = L'argument « { $name } » n'existe pas ici.
 usage-missing = Il manque : { $names }.

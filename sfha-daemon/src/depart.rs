@@ -185,13 +185,10 @@ fn wipe(paths: &Paths, corosync_is_ours: bool) -> Result<(), Failure> {
     // Without config.yml this node has no cluster, whatever else is left.
     files::remove(&paths.config())?;
     let kept = [paths.leaving(), paths.removed()];
-    for folder in [paths.etc().join("wireguard"), paths.etc().to_owned(), paths.lib().to_owned()] {
-        for file in files_in(&folder) {
-            let own = folder != paths.etc() || is_of_the_cluster(&file);
-            if own && !kept.contains(&file) {
-                files::remove(&file)?;
-            }
-        }
+    let own = files_in(paths.etc()).into_iter().filter(|file| is_of_the_cluster(file));
+    let keys = files_below(&paths.etc().join("wireguard"));
+    for file in own.chain(keys).chain(files_below(paths.lib())).filter(|file| !kept.contains(file)) {
+        files::remove(&file)?;
     }
     if corosync_is_ours {
         // The file that tells whose they are comes last.
@@ -222,6 +219,14 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(format!("{name}.{suffix}"))
 }
 
+/// The same, and in the folders in it.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let below = folders.flat_map(|entry| files_below(&entry.path()));
+    files_in(folder).into_iter().chain(below).collect()
+}
+
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     entries.flatten().map(|entry| entry.path()).filter(|path| !path.is_dir()).collect()
@@ -246,7 +251,7 @@ mod tests {
             with_suffix(&paths.private_key(), BEFORE),
             paths.wg_conf(),
             paths.state(),
-            with_suffix(&paths.state(), "1"),
+            paths.lib().join("backup/state.json"),
             paths.joining(),
             paths.corosync_conf(),
             paths.corosync_authkey(),
@@ -258,10 +263,10 @@ mod tests {
         files::write_atomic(&before, b"theirs", 0o644).unwrap();
         wipe(&paths, true).unwrap();
         assert_eq!(std::fs::read(paths.corosync_conf()).unwrap(), b"theirs");
-        let mut left: Vec<PathBuf> = [paths.etc().to_owned(), paths.etc().join("wireguard")]
+        let mut left: Vec<PathBuf> = [paths.etc().to_owned()]
             .into_iter()
             .chain([paths.lib().to_owned(), paths.corosync_conf().parent().unwrap().to_owned()])
-            .flat_map(|folder| files_in(&folder))
+            .flat_map(|folder| files_below(&folder))
             .collect();
         left.sort();
         let mut wanted = vec![paths.corosync_conf(), paths.etc().join("theirs.sh"), paths.leaving()];

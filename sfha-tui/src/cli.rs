@@ -13,10 +13,12 @@ use crate::t;
 
 mod commands;
 mod later;
+mod members;
 mod parse;
 mod usage;
 mod values;
 
+pub use members::Membership;
 pub use parse::{Parsed, parse};
 
 /// What applies to every command.
@@ -75,6 +77,8 @@ pub enum Task {
     Unstandby(Option<String>),
     /// Hands off, or on.
     Maintenance(bool),
+    /// Who belongs to the cluster and its mesh.
+    Membership(Membership),
     /// Move everything away from the leader.
     Failover(Option<String>),
     /// Become the daemon.

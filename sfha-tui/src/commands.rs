@@ -21,6 +21,7 @@ use crate::problem::Problem;
 use crate::t;
 
 mod ask;
+mod members;
 mod programs;
 mod rotate;
 mod setup;
@@ -123,6 +124,7 @@ async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
             })
         }
         Task::MeshRotateKeys(params) => rotate::run(global, params).await,
+        Task::Membership(membership) => members::run(global, membership).await,
         task => change(global, task).await,
     }
 }

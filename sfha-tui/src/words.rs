@@ -1,6 +1,6 @@
 //! One word or two for each state of the protocol, and the mark that goes with it.
 
-use sfha_proto::mesh::{Backend, EndpointProblem, LinkStatus, PeerState};
+use sfha_proto::mesh::{Backend, EndpointProblem, LinkStatus, PeerState, PeerStatus};
 use sfha_proto::message::{RotateStep, Step};
 use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState, VipStatus};
 
@@ -98,6 +98,17 @@ pub fn problem(code: &str) -> String {
 /// Nothing, in a column.
 pub fn none(utf8: bool) -> String {
     if utf8 { "–" } else { "-" }.to_owned()
+}
+
+/// Name of a peer; one that is not a node says so.
+pub fn peer_name(peer: &PeerStatus) -> String {
+    if peer.member { peer.name.clone() } else { t!("peer-foreign", name = peer.name.as_str()) }
+}
+
+/// State of a peer; one that is not a node may be off without anything being wrong.
+pub fn peer_state(peer: &PeerStatus) -> (Tone, String) {
+    let (tone, state) = self::peer(peer.state);
+    (if peer.member || tone == Tone::Good { tone } else { Tone::Dim }, state)
 }
 
 /// State of a peer.

@@ -297,14 +297,34 @@ fn wrong_usage_is_two_in_text_and_in_json() {
 
 #[test]
 fn commands_of_later_versions_say_so() {
-    for line in ["doctor", "node remove node2 --yes", "stonith status -j"] {
+    for line in ["doctor", "service list --yes", "stonith status -j"] {
         let output = run(Path::new("/nonexistent"), line);
         assert_eq!(code(&output), 1, "{line}");
         let told = format!("{}{}", stdout(&output), stderr(&output));
         assert!(told.contains("n'existe pas encore"), "{line}: {told}");
     }
-    let json = run(Path::new("/nonexistent"), "leave --json");
+    let json = run(Path::new("/nonexistent"), "propagate --json");
     assert_eq!(document(&json)["error"]["code"], "not-in-this-version");
+}
+
+#[test]
+fn what_cannot_be_undone_takes_a_yes_where_nobody_can_be_asked() {
+    let fake = cluster("healthy");
+    for line in ["node remove node2", "leave", "leave --force", "mesh remove-peer laptop"] {
+        let refused = run(fake.socket(), &format!("{line} --json"));
+        assert_eq!(
+            (code(&refused), &document(&refused)["error"]["code"]),
+            (2, &json!("needs-yes")),
+            "{line}"
+        );
+        assert!(fake.requests().is_empty(), "{line}");
+    }
+    for line in ["node remove node2", "leave --force", "mesh remove-peer laptop"] {
+        assert_eq!(code(&run(fake.socket(), &format!("{line} --yes"))), 0, "{line}");
+    }
+    let methods: Vec<Value> = fake.requests().iter().map(|request| request["method"].clone()).collect();
+    assert_eq!(methods, ["node.remove", "leave", "mesh.remove-peer"]);
+    assert_eq!(fake.requests()[1]["params"], json!({"force": true}));
 }
 
 #[test]

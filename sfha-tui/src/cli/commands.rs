@@ -18,7 +18,9 @@ pub fn all() -> Vec<Command> {
         Command::new("health").about(t!("cmd-health")),
         init(),
         join(),
-        mesh(),
+        super::members::leave(),
+        super::members::node(),
+        super::members::mesh(mesh()),
         vip(),
         Command::new("standby").about(t!("cmd-standby")).arg(node()),
         Command::new("unstandby").about(t!("cmd-unstandby")).arg(node()),
@@ -32,6 +34,7 @@ pub fn all() -> Vec<Command> {
                 .required(true)
                 .help(t!("arg-on-off")),
         ),
+        Command::new("reload").about(t!("cmd-reload")),
         Command::new("logs").about(t!("cmd-logs")).arg(
             Arg::new("follow").short('f').long("follow").action(ArgAction::SetTrue).help(t!("arg-follow")),
         ),

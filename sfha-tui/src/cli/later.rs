@@ -11,10 +11,7 @@ const LATER: &[(&str, &[&str])] = &[
         &[
             "history",
             "events",
-            "leave",
-            "node",
             "service",
-            "reload",
             "propagate",
             "stonith",
             "simulate",
@@ -24,7 +21,6 @@ const LATER: &[(&str, &[&str])] = &[
             "constraints",
         ],
     ),
-    ("mesh", &["up", "down", "add-peer", "remove-peer"]),
 ];
 
 /// Adds them, hidden, taking whatever follows.

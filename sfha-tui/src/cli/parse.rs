@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use sfha_proto::SOCKET_PATH;
 use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
 
-use super::{Global, JoinTask, Task, TokenSource, command, later, usage};
+use super::{Global, JoinTask, Task, TokenSource, command, later, members, usage};
 use crate::problem::Problem;
 
 /// What came of reading the command line.
@@ -126,7 +126,7 @@ fn task(matches: &ArgMatches) -> Task {
         ("run", _) => Task::Run(m.get_many::<OsString>("args").into_iter().flatten().cloned().collect()),
         ("completions", _) => Task::Completions(m.get_one::<Shell>("shell").copied().unwrap_or(Shell::Bash)),
         ("version", _) => Task::Version,
-        (other, _) => Task::Later(other.to_owned()),
+        (other, _) => members::task(matches).map_or_else(|| Task::Later(other.to_owned()), Task::Membership),
     }
 }
 
@@ -270,7 +270,6 @@ mod tests {
     fn commands_of_later_versions_are_known_whatever_follows() {
         for (line, name) in [
             ("sfha doctor", "doctor"),
-            ("sfha node remove n2 --yes", "node"),
             ("sfha stonith fence n2", "stonith"),
             ("sfha simulate node-lost:node2 quorum-lost", "simulate"),
         ] {

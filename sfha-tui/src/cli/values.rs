@@ -30,6 +30,16 @@ pub fn mtu(text: &str) -> Result<u32, String> {
     text.parse().ok().filter(|mtu| (1280..=9000).contains(mtu)).ok_or_else(|| t!("value-not-mtu"))
 }
 
+/// `7d`, or `off`: seconds.
+pub fn auto_remove(text: &str) -> Result<Option<u64>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let seconds = humantime::parse_duration(text).ok().map(|duration| duration.as_secs());
+    let seconds = seconds.filter(|seconds| *seconds >= 60);
+    seconds.map(Some).ok_or_else(|| t!("value-not-auto-remove", example = "7d"))
+}
+
 /// `1h`, `90s`, `1h 30min`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)

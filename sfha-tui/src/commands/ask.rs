@@ -19,6 +19,14 @@ pub fn confirm(global: &Global, question: &str) -> Result<(), Problem> {
     }
 }
 
+/// The same for what cannot be undone: elsewhere than on a terminal it takes `--yes`.
+pub fn destructive(global: &Global, question: &str) -> Result<(), Problem> {
+    if !global.yes && (!io::stdin().is_terminal() || !io::stderr().is_terminal()) {
+        return Err(Problem::local("needs-yes", 2, t!("needs-yes"), Some(t!("needs-yes-next"))));
+    }
+    confirm(global, question)
+}
+
 /// Both languages are understood in both.
 fn is_yes(answer: &str) -> bool {
     ["o", "oui", "y", "yes"].contains(&answer.trim().to_lowercase().as_str())

@@ -210,6 +210,10 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
     if !mesh.links.is_empty() {
         fact(t!("fact-links"), words::links(&mesh.links));
     }
+    if let Some(after) = mesh.auto_remove_after_s {
+        let time = format::age(i64::try_from(after).unwrap_or(i64::MAX));
+        fact(t!("fact-auto-remove"), t!("auto-remove-after", time = time));
+    }
     let titles = [
         String::new(),
         t!("col-peer"),
@@ -223,7 +227,7 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
     let now = Timestamp::now();
     let mut table = Table::titled(&titles).right(&[3, 4, 5, 6]);
     for peer in &mesh.peers {
-        let (tone, state) = words::peer(peer.state);
+        let (tone, state) = words::peer_state(peer);
         let none = || words::none(paint.utf8);
         let seconds = peer.latest_handshake.as_deref().and_then(|time| format::seconds_since(time, now));
         let endpoint = match peer.path.as_str() {
@@ -232,7 +236,7 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
         };
         table.row(vec![
             mark(tone, paint),
-            (Tone::Plain, peer.name.clone()),
+            (Tone::Plain, words::peer_name(peer)),
             (tone, state),
             (Tone::Plain, seconds.map_or_else(none, format::age)),
             (Tone::Plain, format::bytes(peer.rx_bytes)),

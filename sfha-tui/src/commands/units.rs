@@ -19,6 +19,11 @@ pub trait Units {
     async fn enable(&self) -> bool;
 }
 
+/// No longer starts it at boot; the daemon that runs goes on.
+pub async fn disable() -> bool {
+    systemctl("disable").arg("--quiet").status().await.is_ok_and(|status| status.success())
+}
+
 /// systemd, by `systemctl`.
 pub struct Systemd;
 

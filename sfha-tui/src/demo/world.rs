@@ -298,6 +298,7 @@ impl World {
                 loss: Some(if node.online { 0.0 } else { 1.0 }),
                 endpoint_problem: (!node.online).then_some(EndpointProblem::Unreachable),
                 keepalive: Some(25),
+                member: true,
             }
         };
         MeshStatus {
@@ -311,6 +312,7 @@ impl World {
             peers: vec![peer(1), peer(2)],
             up: true,
             links: Vec::new(),
+            auto_remove_after_s: None,
         }
     }
 }

@@ -214,8 +214,9 @@ fn services(app: &App, status: &ClusterStatus) -> Option<Section> {
 
 fn peers(app: &App, mesh: &MeshStatus, width: u16) -> Section {
     let graph = if width >= 100 { 24 } else { 16 };
-    let connected =
-        mesh.peers.iter().filter(|peer| peer.state == sfha_proto::mesh::PeerState::Connected).count();
+    let nodes = mesh.peers.iter().filter(|peer| peer.member);
+    let count = nodes.clone().count();
+    let connected = nodes.filter(|peer| peer.state == sfha_proto::mesh::PeerState::Connected).count();
     let mut grid = Grid::new(vec![
         Column::left(t!("col-name"), u8::MAX),
         Column::left(t!("col-state"), u8::MAX),
@@ -229,7 +230,7 @@ fn peers(app: &App, mesh: &MeshStatus, width: u16) -> Section {
     let mut items = Vec::new();
     let none = || words::none(app.look.utf8);
     for peer in &mesh.peers {
-        let (tone, state) = words::peer(peer.state);
+        let (tone, state) = words::peer_state(peer);
         let item = Item::Peer(peer.name.clone());
         let rate = app.rates.current(&peer.name, app.now);
         let both: Vec<f64> = app.rates.history(&peer.name).iter().map(|s| s.rx + s.tx).collect();
@@ -254,7 +255,7 @@ fn peers(app: &App, mesh: &MeshStatus, width: u16) -> Section {
         });
         items.push(item);
     }
-    let title = t!("section-mesh", connected = connected, count = mesh.peers.len());
+    let title = t!("section-mesh", connected = connected, count = count);
     Section { title, grid, items, empty: t!("no-peers") }
 }
 
