@@ -25,6 +25,8 @@ mod nat;
 mod network;
 #[path = "e2e/refusals.rs"]
 mod refusals;
+#[path = "e2e/removal.rs"]
+mod removal;
 #[path = "e2e/rotation.rs"]
 mod rotation;
 #[path = "e2e/secrets.rs"]

@@ -5,23 +5,21 @@ use std::ffi::OsString;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 /// `parent` is empty for a command of the top level.
-const LATER: &[(&str, &[&str])] = &[
-    (
-        "",
-        &[
-            "history",
-            "events",
-            "service",
-            "propagate",
-            "stonith",
-            "simulate",
-            "config-check",
-            "config-example",
-            "doctor",
-            "constraints",
-        ],
-    ),
-];
+const LATER: &[(&str, &[&str])] = &[(
+    "",
+    &[
+        "history",
+        "events",
+        "service",
+        "propagate",
+        "stonith",
+        "simulate",
+        "config-check",
+        "config-example",
+        "doctor",
+        "constraints",
+    ],
+)];
 
 /// Adds them, hidden, taking whatever follows.
 pub fn add(root: Command) -> Command {
