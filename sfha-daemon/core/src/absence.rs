@@ -58,6 +58,7 @@ mod tests {
             endpoint: None,
             standby: false,
             rotation: Default::default(),
+            lan_address: None,
         };
         let mut state = ClusterState::new("c", "lan", None, node(1));
         state.nodes.extend((2..=nodes).map(|id| (id, node(id))));

@@ -111,6 +111,7 @@ fn a_removed_nodes_name_and_address_are_free_and_its_id_is_not() {
             name: "n2".into(),
             public_key: key.into(),
             endpoint: None,
+            lan_address: None,
             now: 1,
         };
         state.apply(&add).unwrap();
