@@ -49,6 +49,14 @@ fn a_vip_is_a_host_address_that_nobody_else_has() {
 }
 
 #[test]
+fn no_node_gets_the_address_of_every_ipv6_router() {
+    let mut state = cluster();
+    let mesh = MeshSettings { network: "fd00:100::/64".parse().unwrap(), port: 1, mtu: 1420 };
+    state.mesh = Some(mesh);
+    assert_eq!(state.free_address(), Some("fd00:100::1".parse().unwrap()));
+}
+
+#[test]
 fn an_invite_lets_one_key_in_once_until_it_ends() {
     let mut state = cluster();
     let invite = |id: &str| Command::AddInvite {
