@@ -22,8 +22,9 @@ use super::reap::GlobalLock;
 use super::switch::{Endpoint, Switch};
 use super::wait::wait_until;
 
-/// A boot takes a third of a second on an idle machine; this is for one that compiles at the same time.
-const BOOT_TIMEOUT: Duration = Duration::from_secs(60);
+/// A boot takes a third of a second on an idle machine; this is for one that compiles at the same time, or that
+/// is emulated.
+const BOOT_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// What the processes of a node may do beyond what `systemd-nspawn` grants by itself.
 const CAPABILITIES: &str = "CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE,CAP_IPC_LOCK,CAP_SYS_RESOURCE";

@@ -255,6 +255,26 @@ impl Both {
         self.reached("a deleted interface is back");
     }
 
+    /// All nodes get new keys, one after another, and every pair of them shakes hands with those.
+    pub fn keys_rotate(&self) {
+        let cluster = &self.cluster;
+        let keys = || cluster.all().into_iter().map(|node| cluster.mesh(node).unwrap().public_key);
+        let old: Vec<_> = keys().collect();
+        let _: Value = cluster.ask(0, &["mesh", "rotate-keys", "--all"]).unwrap();
+        self.reached("the keys are rotated");
+        let new: Vec<_> = keys().collect();
+        assert!(new.iter().all(|key| !old.contains(key)), "{old:?} {new:?}");
+        for node in cluster.all() {
+            wait_until("handshakes with the new keys", PATIENCE, || {
+                self.all_shaken(node) && self.rows(node).iter().all(|row| new.contains(&row.public_key))
+            })
+            .unwrap();
+        }
+        self.in_step(&[0, 1, 2]);
+        self.all_connected();
+        self.tunnels_carry_packets();
+    }
+
     /// An operator puts a node on the userspace device, and back: the running daemon finds the interface gone and
     /// makes the other kind.
     pub fn a_node_changes_its_backend(&self) {
