@@ -51,7 +51,12 @@ fn a_vip_is_a_host_address_that_nobody_else_has() {
 #[test]
 fn no_node_gets_the_address_of_every_ipv6_router() {
     let mut state = cluster();
-    let mesh = MeshSettings { network: "fd00:100::/64".parse().unwrap(), port: 1, mtu: 1420 };
+    let mesh = MeshSettings {
+        network: "fd00:100::/64".parse().unwrap(),
+        port: 1,
+        mtu: 1420,
+        links: crate::links::mesh_only(),
+    };
     state.mesh = Some(mesh);
     assert_eq!(state.free_address(), Some("fd00:100::1".parse().unwrap()));
 }
