@@ -84,6 +84,8 @@ pub struct PathTask {
     device: Arc<Device>,
     address: IpAddr,
     socket: Option<UdpSocket>,
+    /// The interface that the socket is bound to, as it was then.
+    index: Option<u32>,
     bound: Option<Instant>,
     bind_failed: bool,
     endpoints: Endpoints,
@@ -114,6 +116,7 @@ impl PathTask {
             device,
             address,
             socket: None,
+            index: None,
             bound: None,
             bind_failed: false,
             endpoints,
@@ -174,6 +177,7 @@ impl PathTask {
             return;
         }
         self.bound = Some(Instant::now());
+        self.index = interface_index();
         match bind(self.address) {
             Ok(socket) => {
                 self.socket = Some(socket);
@@ -186,8 +190,8 @@ impl PathTask {
         }
     }
 
-    fn drop_socket(&mut self, error: &io::Error) {
-        debug!(%error, "socket for probes is bound again");
+    fn drop_socket(&mut self, reason: &dyn std::fmt::Display) {
+        debug!(%reason, "socket for probes is bound again");
         self.socket = None;
     }
 
@@ -214,6 +218,9 @@ impl PathTask {
     }
 
     fn observe(&mut self) {
+        if self.socket.is_some() && self.index != interface_index() {
+            self.drop_socket(&"the interface is another one");
+        }
         let status = self.observed.borrow_and_update().clone();
         let state = self.state.borrow().clone();
         let (now, wall) = (self.now(), SystemTime::now());
@@ -260,12 +267,6 @@ impl PathTask {
         let Some(socket) = &self.socket else { return };
         match socket.try_send_to(&datagram.encode(), SocketAddr::new(address, MESH_API_PORT)) {
             Ok(_) => {}
-            // The interface under the socket is another one, or gone; what else there is passes.
-            Err(error)
-                if matches!(error.raw_os_error(), Some(libc::ENODEV | libc::EADDRNOTAVAIL | libc::ENXIO)) =>
-            {
-                self.drop_socket(&error);
-            }
             Err(error) => debug!(node, %error, "probe not sent"),
         }
     }
@@ -332,6 +333,10 @@ impl PathTask {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn interface_index() -> Option<u32> {
+    nix::net::if_::if_nametoindex(INTERFACE).ok()
 }
 
 fn bind(address: IpAddr) -> io::Result<UdpSocket> {

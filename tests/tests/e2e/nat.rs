@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sfha_proto::mesh::EndpointProblem;
-use sfha_tests::cluster::{Cluster, PATIENCE, VIP};
+use sfha_tests::cluster::{Cluster, PATIENCE, UnixSignal, VIP};
 use sfha_tests::lab::{Endpoint, LabOptions, Nat, wait_until};
 
 use crate::common::{WEB, stays, vip};
@@ -121,6 +121,16 @@ fn two_symmetric_nats_are_relayed_by_the_node_that_both_reach() {
     ping.wait(PATIENCE).unwrap();
     let told = cluster.node(1).read_file("/run/ping.log").unwrap();
     assert!(told.contains(" 0% packet loss"), "{told}");
+
+    // A device that is made anew: the probes go on over the new one.
+    cluster.signal(1, "sfha-wg.service", UnixSignal::SIGKILL).unwrap();
+    let killed = Instant::now();
+    let forgotten = || cluster.path(1, 0).is_none();
+    wait_until("the loss of the device to be noticed", PATIENCE, forgotten).unwrap();
+    cluster.wait_path(0, 1, "direct", PATIENCE).unwrap();
+    cluster.wait_path(1, 2, "node1", PATIENCE).unwrap();
+    cluster.wait_in_step(&[0, 1, 2], PATIENCE).unwrap();
+    println!("all paths back {:?} after the end of the device", killed.elapsed());
     cluster.check_journals(&[0, 1, 2]).unwrap();
 }
 
