@@ -173,6 +173,10 @@ fact-address = Address
 fact-key = Public key
 fact-auto-remove = Auto removal
 auto-remove-after = after { $time } of absence
+fact-rotating = Key change
+rotating-prepare = { $node }: to be made known (sfha mesh rotate-keys --node { $node })
+rotating-commit = { $node }: known to all, not in use yet
+rotating-cleanup = { $node }: changed, the old one not forgotten yet
 fact-seen = seen from { $node } (sfhad { $version })
 quorum-yes = yes, { $votes ->
         [one] { $votes } vote

@@ -175,6 +175,10 @@ fact-address = Adresse
 fact-key = Clé publique
 fact-auto-remove = Retrait auto
 auto-remove-after = après { $time } d'absence
+fact-rotating = Clé en cours
+rotating-prepare = { $node } : à annoncer (sfha mesh rotate-keys --node { $node })
+rotating-commit = { $node } : annoncée à tous, pas encore utilisée
+rotating-cleanup = { $node } : changée, l'ancienne n'est pas encore oubliée
 fact-seen = vu de { $node } (sfhad { $version })
 quorum-yes = oui, { $votes ->
         [one] { $votes } vote

@@ -11,6 +11,7 @@ use sfha_core::mesh_vips::Holders;
 use sfha_core::rotation::{self, Next, keys_of};
 use sfha_core::state::Node as StateNode;
 use sfha_core::{ClusterState, Command, NodeId};
+use sfha_proto::mesh::Rotating;
 use sfha_proto::message::{RotateDone, RotateParams, RotateStep, RotatedNode, Step};
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::Mutex;
@@ -311,6 +312,20 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(|error| internal("disk", &error))?
+}
+
+/// The nodes whose key is being changed, and the step that comes next.
+#[must_use]
+pub fn under_way(state: &ClusterState) -> Vec<Rotating> {
+    let next = |node: &StateNode| match (&node.rotation.next_key, node.rotation.known, &node.rotation.old_key)
+    {
+        (Some(_), true, _) => Some(RotateStep::Commit),
+        (Some(_), false, _) => Some(RotateStep::Prepare),
+        (None, _, Some(_)) => Some(RotateStep::Cleanup),
+        (None, _, None) => None,
+    };
+    let nodes = state.nodes.values();
+    nodes.filter_map(|node| Some(Rotating { node: node.name.clone(), next: next(node)? })).collect()
 }
 
 /// The last handshakes of a device by key, in seconds since 1970.

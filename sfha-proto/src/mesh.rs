@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::message::RotateStep;
+
 /// `sfha mesh status --json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MeshStatus {
@@ -30,6 +32,9 @@ pub struct MeshStatus {
     /// Seconds after which a node that is away is removed; `null`: never.
     #[serde(default)]
     pub auto_remove_after_s: Option<u64>,
+    /// Nodes whose key is being changed, this one included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rotating: Vec<Rotating>,
 }
 
 /// One of Corosync's links.
@@ -45,6 +50,15 @@ pub struct LinkStatus {
     pub peers: u32,
     /// Names of the nodes that are online and that it does not reach.
     pub down: Vec<String>,
+}
+
+/// A node whose key is being changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotating {
+    /// Its name.
+    pub node: String,
+    /// The step that comes next.
+    pub next: RotateStep,
 }
 
 /// Where WireGuard runs.

@@ -1,6 +1,6 @@
 //! One word or two for each state of the protocol, and the mark that goes with it.
 
-use sfha_proto::mesh::{Backend, EndpointProblem, LinkStatus, PeerState, PeerStatus};
+use sfha_proto::mesh::{Backend, EndpointProblem, LinkStatus, PeerState, PeerStatus, Rotating};
 use sfha_proto::message::{RotateStep, Step};
 use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState, VipStatus};
 
@@ -211,6 +211,16 @@ pub fn step(step: Step) -> String {
         Step::KeyCommit => t!("step-key-commit"),
         Step::KeyCleanup => t!("step-key-cleanup"),
         _ => t!("step-other"),
+    }
+}
+
+/// A node whose key is being changed.
+pub fn rotating(rotating: &Rotating) -> String {
+    let node = rotating.node.as_str();
+    match rotating.next {
+        RotateStep::Prepare => t!("rotating-prepare", node = node),
+        RotateStep::Commit => t!("rotating-commit", node = node),
+        RotateStep::Cleanup => t!("rotating-cleanup", node = node),
     }
 }
 

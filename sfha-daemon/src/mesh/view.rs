@@ -58,6 +58,7 @@ pub(super) fn fill(
         };
         view.peers.push(peer);
     }
+    view.rotating = crate::rotation::under_way(state);
     view.peers.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
@@ -109,6 +110,7 @@ pub(super) fn empty(file: &MeshFile, key: &PrivateKey, device: &Device) -> MeshS
         peers: Vec::new(),
         up: false,
         links: Vec::new(),
+        rotating: Vec::new(),
         auto_remove_after_s: None,
     }
 }

@@ -214,6 +214,9 @@ pub fn mesh(mesh: &MeshStatus, paint: Paint) -> String {
         let time = format::age(i64::try_from(after).unwrap_or(i64::MAX));
         fact(t!("fact-auto-remove"), t!("auto-remove-after", time = time));
     }
+    for rotating in &mesh.rotating {
+        fact(t!("fact-rotating"), words::rotating(rotating));
+    }
     let titles = [
         String::new(),
         t!("col-peer"),

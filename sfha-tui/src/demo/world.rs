@@ -313,6 +313,7 @@ impl World {
             up: true,
             links: Vec::new(),
             auto_remove_after_s: None,
+            rotating: Vec::new(),
         }
     }
 }

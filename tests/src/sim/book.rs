@@ -85,7 +85,7 @@ impl Book {
         format!("value{}:1", self.writes.len())
     }
 
-    /// Returns the key that was prepared by it.
+    /// Returns the key that was prepared by it, and the version of the state that has it.
     pub(super) fn answered(
         &mut self,
         number: u64,
@@ -93,7 +93,7 @@ impl Book {
         pid: u32,
         now: u64,
         result: &Result<Answered, Failure>,
-    ) -> Result<Option<String>, String> {
+    ) -> Result<Option<(String, u64)>, String> {
         let request = self.requests.get_mut(&number).ok_or(format!("request {number} was never made"))?;
         if request.over || (request.node, request.pid) != (node, pid) {
             return Err(format!("request {number} is answered again by node {node}: {result:?}"));
@@ -108,7 +108,10 @@ impl Book {
         if let Some(gone) = request.removes.filter(|_| outcome == "applied") {
             self.removed.insert(gone, now);
         }
-        let key = request.key.clone().filter(|_| outcome == "applied");
+        let key = match result {
+            Ok(Answered::Applied(version)) => request.key.clone().map(|key| (key, *version)),
+            _ => None,
+        };
         let Some(value) = request.value.clone() else { return Ok(key) };
         if outcome == "applied" {
             let asked = |value: &String| self.writes.get(value).map_or(0, |write| write.asked);

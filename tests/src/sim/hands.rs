@@ -41,7 +41,9 @@ impl World {
             }
             Action::Answer { request, result } => {
                 match self.book.answered(request, node, pid, self.now, &result) {
-                    Ok(prepared) => prepared.iter().for_each(|key| self.check_prepared(key)),
+                    Ok(prepared) => {
+                        prepared.iter().for_each(|(key, version)| self.check_prepared(key, *version))
+                    }
                     Err(why) => self.violate(|| why),
                 }
             }

@@ -56,13 +56,15 @@ impl World {
     }
 
     /// A preparation was said to be done: no node can be locked out by the commit.
-    pub(super) fn check_prepared(&mut self, key: &str) {
+    pub(super) fn check_prepared(&mut self, key: &str, version: u64) {
         self.keys.prepared.insert(key.to_owned());
         if self.profile.two_node {
             // Both sides of a split go on; what one of them did is lost.
             return;
         }
-        let knows = |machine: &Machine| machine.disk.node_of_key(key).is_some();
+        // Another one may have taken its place already: then it cannot be confirmed.
+        let knows =
+            |machine: &Machine| machine.disk.node_of_key(key).is_some() || machine.disk.version > version;
         let without: Vec<NodeId> =
             self.machines.values().filter(|machine| !knows(machine)).map(|machine| machine.id).collect();
         if !without.is_empty() {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sfha_proto::message::RotateDone;
+use sfha_proto::message::{RotateDone, RotateStep};
 use sfha_tests::cluster::{Cluster, PATIENCE, UnixSignal};
 use sfha_tests::lab::{Output, Prober, wait_until};
 
@@ -148,6 +148,13 @@ fn every_node_changes_its_key_and_nobody_notices() {
     let conf = || cluster.node(0).read_file("/etc/sfha/wireguard/wg-sfha.conf").unwrap();
     wait_until("wg-sfha.conf to tell", PATIENCE, || conf().contains("# node2 (next key)")).unwrap();
     assert!(!conf().contains("PrivateKey"), "{}", conf());
+    let rotating = cluster.mesh(0).unwrap().rotating;
+    assert_eq!(
+        (rotating.len(), rotating[0].node.as_str(), rotating[0].next),
+        (1, "node2", RotateStep::Commit)
+    );
+    let text = cluster.sfha(2, &["mesh", "status"]).unwrap().ok().unwrap();
+    assert!(text.contains("node2\u{a0}: annoncée à tous"), "{text}");
     let prepared = secrets::of(cluster, &[&token.token]);
     refused(cluster, 1, &["--prepare"], "already-so");
     refused(cluster, 1, &["--cleanup"], "wrong-step");
@@ -157,6 +164,7 @@ fn every_node_changes_its_key_and_nobody_notices() {
     pairs.whole();
     let done = rotate(cluster, 1, &["--cleanup"]);
     changed(1, &done);
+    wait_until("the change to be over", PATIENCE, || cluster.mesh(0).unwrap().rotating.is_empty()).unwrap();
     let tokens: serde_json::Value = cluster.ask(0, &["mesh", "tokens"]).unwrap();
     assert!(!tokens.to_string().contains(&token.id), "its key is gone: {tokens}");
     // Lost on disk while it is in use.
