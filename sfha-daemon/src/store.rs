@@ -153,7 +153,8 @@ pub fn new_secret_length() -> usize {
 pub fn persist(paths: &Paths, state: &ClusterState, me: NodeId) -> Result<(), Failure> {
     if !state.nodes.contains_key(&me) {
         // This node is out: what it needs to know of that is no more than that.
-        let node = ConfigFile::load(paths)?.map(|config| config.node.name).unwrap_or_default();
+        let config = ConfigFile::load(paths).ok().flatten();
+        let node = config.map(|config| config.node.name).unwrap_or_default();
         return Marker::out(paths, &state.cluster, &node).map(drop);
     }
     let conf = corosync_conf(state)?;
