@@ -65,8 +65,15 @@ impl World {
         // Another one may have taken its place already: then it cannot be confirmed.
         let knows =
             |machine: &Machine| machine.disk.node_of_key(key).is_some() || machine.disk.version > version;
-        let without: Vec<NodeId> =
-            self.machines.values().filter(|machine| !knows(machine)).map(|machine| machine.id).collect();
+        // Whoever was removed is not asked.
+        let disks = || self.machines.values().filter(|machine| knows(machine)).map(|machine| &machine.disk);
+        let member = |machine: &Machine| disks().any(|disk| disk.nodes.contains_key(&machine.id));
+        let without: Vec<NodeId> = self
+            .machines
+            .values()
+            .filter(|machine| !knows(machine) && member(machine))
+            .map(|machine| machine.id)
+            .collect();
         if !without.is_empty() {
             self.violate(|| format!("{key} is prepared, and {without:?} do not have it on disk"));
         }
