@@ -222,9 +222,15 @@ impl Cluster {
     /// go on alone (`two_node`), so all that are there.
     fn disks_needed(&self) -> usize {
         match self.state.nodes.len() {
-            0..=2 => self.own_members().len(),
+            0..=2 if self.corosync_knows() => self.own_members().len(),
             nodes => nodes / 2 + 1,
         }
+    }
+
+    /// Corosync counts the nodes that the state has. While it has yet to be told of one that was removed, one
+    /// of two may not go on alone: the other may have quorum with the removed one.
+    fn corosync_knows(&self) -> bool {
+        self.state.removing.is_empty()
     }
 
     /// The members of this view whose nodes are the cluster's: all but those that were just removed.
@@ -241,7 +247,7 @@ impl Cluster {
         let here = self.state.nodes.keys().filter(|id| daemons.contains(id)).count();
         let online = |id: &NodeId| self.quorum.as_ref().is_some_and(|quorum| quorum.members.contains(id));
         match self.state.nodes.len() {
-            2 => {
+            2 if self.corosync_knows() => {
                 here == 2
                     || self.was_established
                     || !self.state.nodes.keys().any(|id| !daemons.contains(id) && online(id))
