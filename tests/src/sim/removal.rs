@@ -11,8 +11,9 @@ impl World {
     /// Every Corosync of the ring reads its file again, of which this node has the newest.
     pub(super) fn reload(&mut self, node: NodeId) {
         let Some(daemon) = self.daemon(node) else { return };
-        let known: BTreeSet<NodeId> = daemon.core.state().nodes.keys().copied().collect();
-        let gone: Vec<NodeId> = self.net.configured.difference(&known).copied().collect();
+        // Not whoever it does not know: others may have let a node in meanwhile.
+        let removing = &daemon.core.state().removing;
+        let gone: Vec<NodeId> = self.net.configured.intersection(removing).copied().collect();
         for id in gone {
             self.tell(|| format!("-- Corosync goes on without node {id}"));
             self.net.remove(id);
