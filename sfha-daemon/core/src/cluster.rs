@@ -98,6 +98,11 @@ pub struct Cluster {
     had_ledger: bool,
     /// From when on it is certain that a missing node has nothing any more.
     lost: BTreeMap<NodeId, Time>,
+    /// Until then a node that the ring lost may have what it took with a message that only it heard, its own:
+    /// even what nobody here knows to be given out.
+    strayed_until: Time,
+    /// Something is to be taken when that time is over.
+    held_back: bool,
     in_step_since: Time,
     /// What this node has is to be announced again, once it is agreed that it is this node's.
     announce: bool,
@@ -182,6 +187,8 @@ impl Cluster {
             ledger: Ledger::default(),
             had_ledger: false,
             lost: BTreeMap::new(),
+            strayed_until: Time::default(),
+            held_back: false,
             in_step_since: Time::default(),
             announce: false,
             taking: BTreeSet::new(),

@@ -141,6 +141,9 @@ pub struct Hello {
     pub broken: bool,
     /// For how long yet, in milliseconds, what a missing node held must not be taken.
     pub waits: BTreeMap<NodeId, u64>,
+    /// For how long yet, in milliseconds, a node that the ring lost may have what nobody here knows of.
+    #[serde(default)]
+    pub strayed: u64,
     /// It is about to stop.
     pub leaving: bool,
 }

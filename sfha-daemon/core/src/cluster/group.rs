@@ -85,6 +85,7 @@ impl Cluster {
                 // of the ring that follows, nothing new is taken.
                 self.ring_pending = true;
                 self.gone.insert(*member);
+                self.strayed_until = self.strayed_until.max(now + self.settings.node_lost_delay);
                 self.settings.node_lost_delay
             } else {
                 self.settings.daemon_lost_delay
@@ -118,7 +119,9 @@ impl Cluster {
     /// A node was left behind by a ring that others joined: the newcomers made this side look for a new
     /// ring at once, and it has still to find out that its token is lost.
     fn lost_early(&mut self, node: NodeId, now: Time) {
-        self.lost_until(node, now + self.settings.node_lost_delay + self.settings.daemon_lost_delay);
+        let until = now + self.settings.node_lost_delay + self.settings.daemon_lost_delay;
+        self.strayed_until = self.strayed_until.max(until);
+        self.lost_until(node, until);
     }
 
     fn lost_until(&mut self, node: NodeId, until: Time) {
@@ -172,10 +175,9 @@ impl Cluster {
         self.not_operational();
         self.round_ring = self.quorum.as_ref().map(|quorum| quorum.ring);
         self.round_ring = self.round_ring.filter(|_| self.is_quorate() && self.ring_agrees());
-        let wait = |(node, until): (&NodeId, &Time)| {
-            let millis = u64::try_from(until.since(now).as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
-            (*node, millis)
-        };
+        let left =
+            |until: Time| u64::try_from(until.since(now).as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
+        let wait = |(node, until): (&NodeId, &Time)| (*node, left(*until));
         let hello = Hello {
             round,
             program: self.settings.program.clone(),
@@ -187,6 +189,7 @@ impl Cluster {
             unbroken: self.is_quorate() && !self.broken && self.ring_agrees(),
             broken: self.broken,
             waits: self.lost.iter().map(wait).collect(),
+            strayed: left(self.strayed_until),
             leaving: self.leaving.is_some(),
         };
         self.multicast(GroupMessage::Hello(Box::new(hello)));
@@ -204,6 +207,8 @@ impl Cluster {
         // A member that has just come from another side knows less about who was lost when.
         let waits: Vec<(NodeId, u64)> =
             hellos.values().flat_map(|hello| hello.waits.iter().map(|(node, wait)| (*node, *wait))).collect();
+        let strayed = hellos.values().map(|hello| hello.strayed).max().unwrap_or_default();
+        self.strayed_until = self.strayed_until.max(now + Duration::from_millis(strayed));
         for (node, wait) in waits {
             if !self.view.iter().any(|member| member.node == node) {
                 self.lost_until(node, now + Duration::from_millis(wait));

@@ -89,21 +89,27 @@ impl Cluster {
             self.let_go(&name);
         }
         self.give_back();
-        if !self.may_acquire() {
+        let wanted = self.to_acquire();
+        self.held_back = now < self.strayed_until && !wanted.is_empty();
+        if self.held_back {
             return;
         }
-        let wanted: Vec<(String, Vip)> = self
-            .state
-            .vips
-            .iter()
-            .filter(|(name, vip)| !self.holds.contains_key(*name) && self.entitled(name, vip))
-            .map(|(name, vip)| (name.clone(), vip.clone()))
-            .collect();
         for (name, vip) in wanted {
             let id = self.new_action();
             self.holds.insert(name.clone(), Hold { vip: vip.clone(), phase: Phase::Acquiring(id) });
             self.actions.push_back(Action::Acquire { id, name, vip });
         }
+    }
+
+    /// What this node is to take and has not.
+    fn to_acquire(&self) -> Vec<(String, Vip)> {
+        if !self.may_acquire() {
+            return Vec::new();
+        }
+        let vips = self.state.vips.iter();
+        vips.filter(|(name, vip)| !self.holds.contains_key(*name) && self.entitled(name, vip))
+            .map(|(name, vip)| (name.clone(), vip.clone()))
+            .collect()
     }
 
     fn release(&mut self, name: &str, failed: Option<String>, now: Time) {
@@ -232,12 +238,14 @@ impl Cluster {
 
     /// Deadlines of this file.
     pub(super) fn holding_deadlines(&self) -> impl Iterator<Item = (Time, &'static str)> + '_ {
-        self.holds.values().filter_map(|hold| match &hold.phase {
+        let strayed = self.held_back.then_some((self.strayed_until, "strayed"));
+        let holds = self.holds.values().filter_map(|hold| match &hold.phase {
             Phase::Releasing { id: None, retry, certain, .. } => {
                 Some((certain.map_or(*retry, |certain| certain.min(*retry)), "release-retry"))
             }
             Phase::Releasing { certain, .. } => certain.map(|certain| (certain, "lease-over")),
             Phase::Acquiring(_) | Phase::Active => None,
-        })
+        });
+        holds.chain(strayed)
     }
 }

@@ -18,6 +18,7 @@ fn hello(version: u64, holds: &[&str], slot: Option<Slot>) -> Hello {
         broken: false,
         ledger,
         waits: BTreeMap::new(),
+        strayed: 0,
         leaving: false,
     }
 }

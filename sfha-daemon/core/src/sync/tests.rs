@@ -14,6 +14,7 @@ fn hello(epoch: u64, commands: u64, hash: &str) -> Hello {
         unbroken: false,
         broken: false,
         waits: BTreeMap::new(),
+        strayed: 0,
         leaving: false,
     }
 }

@@ -231,3 +231,15 @@ fn all_members_name_the_same_holder_and_a_moving_vip_has_its_old_one_until_it_le
     lab.finish(Slow::Release, Ok(()));
     assert_eq!(named(&lab), [Some(1), None, Some(1)]);
 }
+
+#[test]
+fn what_a_lost_node_may_have_taken_with_its_last_message_waits_for_it_though_nobody_knows() {
+    let mut lab = Lab::new(3);
+    // Node 2 may have applied the same command alone, and taken the VIP that it makes.
+    lab.form(&[1, 3]);
+    lab.propose(3, 1, add_vip("c", 109));
+    lab.pass(NODE_LOST - 1);
+    assert!(!lab.on[&1].contains("c") && !lab.on[&3].contains("c"));
+    lab.pass(1);
+    assert!(lab.on[&1].contains("c"));
+}
