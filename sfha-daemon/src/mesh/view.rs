@@ -33,6 +33,8 @@ pub(super) fn fill(
         if let Some((path, problem)) = paths.get(id) {
             peer.state = match path.health {
                 Health::Connected => PeerState::Connected,
+                // A daemon that has just started has asked nobody yet: for a moment WireGuard's word counts.
+                Health::Never if path.loss_permille.is_none() => by_handshake(seen),
                 Health::Stale => PeerState::Stale,
                 Health::Never => PeerState::Never,
             };
@@ -50,16 +52,20 @@ pub(super) fn fill(
         let mut peer = peer(name, other.address, &other.public_key, &other.endpoint, seen);
         peer.member = false;
         // Nothing there answers probes.
-        let age = seen.and_then(|seen| seen.latest_handshake).map(|at| at.elapsed().unwrap_or_default());
-        peer.state = match age {
-            None => PeerState::Never,
-            Some(age) if age <= FRESH => PeerState::Connected,
-            Some(_) => PeerState::Stale,
-        };
+        peer.state = by_handshake(seen);
         view.peers.push(peer);
     }
     view.rotating = crate::rotation::under_way(state);
     view.peers.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+fn by_handshake(seen: Option<&wireguard::PeerStatus>) -> PeerState {
+    let age = seen.and_then(|seen| seen.latest_handshake).map(|at| at.elapsed().unwrap_or_default());
+    match age {
+        None => PeerState::Never,
+        Some(age) if age <= FRESH => PeerState::Connected,
+        Some(_) => PeerState::Stale,
+    }
 }
 
 /// While a node's key is changed, the one of its peers that was heard last.
