@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sfha_core::path::wire::{Datagram, MAX_DATAGRAM};
-use sfha_core::path::{Action, Member, Observation, Paths, Route, View};
+use sfha_core::path::{Action, Health, Member, Observation, Paths, Route, View};
 use sfha_core::rotation::keys_of;
 use sfha_core::{ClusterState, NodeId, Time};
 use sfha_proto::mesh::EndpointProblem;
@@ -34,9 +34,11 @@ const REBIND: Duration = Duration::from_secs(1);
 /// For how long a node that was a relay stays ready to be one.
 const RELAY_LINGER: Duration = Duration::from_secs(60);
 
-/// What the device is to do.
+/// What the device is to do, and what is to be shown at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Routes {
+    /// Whether each node answers.
+    pub health: BTreeMap<NodeId, Health>,
     /// Nodes that are not reached directly, and through whom.
     pub relays: BTreeMap<NodeId, NodeId>,
     /// This node passes on packets of others.
@@ -108,7 +110,7 @@ impl PathTask {
         status: DeviceStatus,
     ) -> PathHandle {
         let (observed_tx, observed) = watch::channel(Arc::new(status));
-        let (routes, routes_rx) = watch::channel(Routes { relays: adopted.clone(), relaying: false });
+        let (routes, routes_rx) = watch::channel(Routes { relays: adopted.clone(), ..Routes::default() });
         let (views, views_rx) = watch::channel(Views::new());
         let mut task = Self {
             core: Paths::new(me, unix_now()),
@@ -293,22 +295,12 @@ impl PathTask {
             self.relayed_at = Some(Instant::now());
         }
         let relaying = self.relayed_at.is_some_and(|at| at.elapsed() < RELAY_LINGER);
-        let routes = Routes { relays: self.core.relays(), relaying };
+        let views = self.core.views(now);
+        let health = views.iter().map(|(id, view)| (*id, view.health)).collect();
+        let routes = Routes { health, relays: self.core.relays(), relaying };
         let state = self.state.borrow().clone();
-        self.routes.send_if_modified(|old| {
-            for node in old.relays.keys().chain(routes.relays.keys()).collect::<BTreeSet<_>>() {
-                let (before, after) = (old.relays.get(node), routes.relays.get(node));
-                let name =
-                    |relay: Option<&NodeId>| relay.map_or("direct".to_owned(), |id| state.node_name(*id));
-                if before != after {
-                    info!(node = state.node_name(*node), from = name(before), to = name(after), "path");
-                }
-            }
-            std::mem::replace(old, routes.clone()) != routes
-        });
-
-        let mut views = Views::new();
-        for (id, view) in self.core.views(now) {
+        let mut shown = Views::new();
+        for (id, view) in views {
             let configured = state.nodes.get(&id).and_then(|node| node.endpoint.as_deref());
             let lost = view.direct_dead;
             if let Some(name) = configured
@@ -324,9 +316,21 @@ impl PathTask {
                 _ if lost => Some(EndpointProblem::Unknown),
                 _ => None,
             };
-            views.insert(id, (view, problem));
+            shown.insert(id, (view, problem));
         }
-        self.views.send_replace(views);
+        self.views.send_replace(shown);
+        // After what is shown: whoever this wakes looks at that, too.
+        self.routes.send_if_modified(|old| {
+            for node in old.relays.keys().chain(routes.relays.keys()).collect::<BTreeSet<_>>() {
+                let (before, after) = (old.relays.get(node), routes.relays.get(node));
+                let name =
+                    |relay: Option<&NodeId>| relay.map_or("direct".to_owned(), |id| state.node_name(*id));
+                if before != after {
+                    info!(node = state.node_name(*node), from = name(before), to = name(after), "path");
+                }
+            }
+            std::mem::replace(old, routes.clone()) != routes
+        });
         self.endpoints.remember(self.core.good_endpoints(now), &state.nodes.keys().copied().collect());
     }
 }

@@ -33,8 +33,6 @@ pub(super) fn fill(
         if let Some((path, problem)) = paths.get(id) {
             peer.state = match path.health {
                 Health::Connected => PeerState::Connected,
-                // A daemon that has just started has asked nobody yet: for a moment WireGuard's word counts.
-                Health::Never if path.loss_permille.is_none() => by_handshake(seen),
                 Health::Stale => PeerState::Stale,
                 Health::Never => PeerState::Never,
             };
@@ -50,8 +48,9 @@ pub(super) fn fill(
     for (name, other) in &state.peers {
         let seen = seen(status, &[&other.public_key]);
         let mut peer = peer(name, other.address, &other.public_key, &other.endpoint, seen);
-        // Nothing there answers probes: its state is the handshake's.
         peer.member = false;
+        // Nothing there answers probes.
+        peer.state = by_handshake(seen);
         view.peers.push(peer);
     }
     view.rotating = crate::rotation::under_way(state);
@@ -87,7 +86,7 @@ fn peer(
         ip: address.to_string(),
         public_key: public_key.to_owned(),
         endpoint: endpoint.or_else(|| configured.clone()),
-        state: by_handshake(seen),
+        state: PeerState::Never,
         path: "direct".to_owned(),
         latest_handshake: seen.and_then(|seen| seen.latest_handshake).and_then(rfc3339),
         rx_bytes: seen.map_or(0, |seen| seen.rx_bytes),
