@@ -6,6 +6,7 @@
 
 mod keepalived;
 mod report;
+mod scale;
 mod series;
 mod sfha;
 
@@ -29,22 +30,42 @@ pub struct Plan {
     pub idle: Duration,
     /// Whether keepalived is measured too.
     pub keepalived: bool,
+    /// Size of the big cluster.
+    pub nodes: usize,
 }
 
-/// Measures everything, telling on standard error how far it is.
-pub fn run(plan: Plan) -> Result<Report> {
+/// What can be measured by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// Three nodes and what happens to them, beside keepalived.
+    Faults,
+    /// Sixteen nodes: joins and new keys.
+    Scale,
+}
+
+/// Measures these parts, telling on standard error how far it is.
+pub fn run(plan: Plan, parts: &[Part]) -> Result<Report> {
     let mut report = Report::new(plan);
-    let cluster = sfha::formed(plan, &mut report)?;
-    sfha::idle(&cluster, plan, &mut report)?;
-    sfha::faults(&cluster, plan, &mut report)?;
+    for part in parts {
+        match part {
+            Part::Faults => faults(plan, &mut report)?,
+            Part::Scale => scale::run(plan, &mut report)?,
+        }
+    }
+    Ok(report)
+}
+
+fn faults(plan: Plan, report: &mut Report) -> Result<()> {
+    let cluster = sfha::formed(plan, report)?;
+    sfha::idle(&cluster, plan, report)?;
+    sfha::faults(&cluster, plan, report)?;
     sfha::leave(&cluster)?;
     if plan.keepalived {
         for settings in keepalived::SETTINGS {
-            keepalived::faults(cluster.lab(), settings, plan, &mut report)?;
+            keepalived::faults(cluster.lab(), settings, plan, report)?;
         }
     }
-    cluster.down()?;
-    Ok(report)
+    cluster.down()
 }
 
 fn tell(what: &str) {

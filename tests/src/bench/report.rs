@@ -49,6 +49,11 @@ const LIMITS: &[(&str, &str, &str, f64, bool)] = &[
     ("sfha", "kill_address_left", "kill -9: the address stays, ms", 1000.0, true),
     ("sfhad", "rss_mib", "sfhad idle, resident, MiB", 20.0, true),
     ("sfhad", "cpu_percent", "sfhad idle, share of a core, %", 1.0, true),
+    ("sixteen", "formed", "all nodes of the big cluster joined, ms", 120_000.0, true),
+    ("sixteen", "join_lost", "packets lost between members while others join", 0.0, true),
+    ("sixteen", "idle_rings", "rings formed anew while nothing happens", 0.0, true),
+    ("sixteen", "rotation_gap", "all keys changed: silence of a pair, ms", 250.0, true),
+    ("sixteen", "rotation_rings", "rings formed anew while all keys change", 0.0, true),
 ];
 
 /// Series that are compared with keepalived's.
@@ -74,6 +79,11 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("sfha-wg", "rss_mib", "sfha-wg idle: resident, MiB"),
     ("sfha-wg", "pss_mib", "sfha-wg idle: proportional, MiB"),
     ("sfha-wg", "cpu_percent", "sfha-wg idle: share of a core, %"),
+    ("sixteen", "formed", "big cluster: all joined, ms"),
+    ("sixteen", "join", "big cluster: one join, ms"),
+    ("sixteen", "rotation", "big cluster: one new key, ms"),
+    ("sixteen", "rotation_gap", "big cluster, new keys: silence of a pair, ms"),
+    ("sixteen", "prober_pause", "big cluster, new keys: the probers' own pause, ms"),
 ];
 
 impl Report {
@@ -192,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_not_kept_is_said_and_ratios_are_of_medians() {
-        let plan = Plan { runs: 2, idle: Duration::from_secs(1), keepalived: true };
+        let plan = Plan { runs: 2, idle: Duration::from_secs(1), keepalived: true, nodes: 16 };
         let mut report = Report::new(plan);
         for (system, name, ms) in
             [("sfha", "stop_gap", 50), ("sfha", "stop_gap", 101), ("keepalived", "stop_gap", 202)]

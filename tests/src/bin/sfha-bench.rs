@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
-use sfha_tests::bench::{Plan, run};
+use clap::{Parser, ValueEnum as _};
+use sfha_tests::bench::{Part, Plan, run};
 
-/// Measures sfha in a lab of three nodes, and keepalived on the same nodes
+/// Measures sfha in labs of its own, and keepalived on the same nodes
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -22,6 +22,12 @@ struct Arguments {
     /// Measure sfha alone
     #[arg(long)]
     without_keepalived: bool,
+    /// Measure only this; may be repeated
+    #[arg(long, value_name = "PART")]
+    only: Vec<Part>,
+    /// Nodes of the big cluster
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(2..=16))]
+    nodes: u8,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -30,12 +36,14 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let keepalived = !arguments.without_keepalived;
+    let nodes = usize::from(arguments.nodes);
     let plan = if arguments.quick {
-        Plan { runs: 3, idle: Duration::from_secs(15), keepalived }
+        Plan { runs: 3, idle: Duration::from_secs(15), keepalived, nodes }
     } else {
-        Plan { runs: arguments.runs.max(1), idle: arguments.idle, keepalived }
+        Plan { runs: arguments.runs.max(1), idle: arguments.idle, keepalived, nodes }
     };
-    match run(plan) {
+    let parts = if arguments.only.is_empty() { Part::value_variants() } else { &arguments.only };
+    match run(plan, parts) {
         Ok(report) if arguments.json => {
             let document = serde_json::json!({"report": report, "limits": report.limits()});
             println!("{document:#}");
