@@ -363,6 +363,11 @@ error-synchronising = The members are agreeing on their state after a change.
     .next = Try again in a few seconds.
 error-maintenance = The cluster is in maintenance: nothing is moved.
     .next = To end it: sfha maintenance off
+error-config-changed = Somebody has changed the configuration meanwhile{ $revision ->
+        [no-value] {""}
+       *[other] {" "}(revision { $revision })
+    }.
+    .next = Look at it again, then repeat.
 error-already-so = { $what ->
         [maintenance] Maintenance is in that state already.
         [standby] This node is in that state already.

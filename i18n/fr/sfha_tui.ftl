@@ -371,6 +371,11 @@ error-synchronising = Les membres accordent leur état après un changement.
     .next = Recommencez dans quelques secondes.
 error-maintenance = Le cluster est en maintenance : rien n'est déplacé.
     .next = Pour en sortir : sfha maintenance off
+error-config-changed = Quelqu'un a changé la configuration entre-temps{ $revision ->
+        [no-value] {""}
+       *[other] {" "}(révision { $revision })
+    }.
+    .next = Relisez-la, puis recommencez.
 error-already-so = { $what ->
         [maintenance] La maintenance est déjà dans cet état.
         [standby] Ce nœud est déjà dans cet état.

@@ -140,6 +140,7 @@ impl Plan {
             links: self.links.clone(),
         });
         let first = StateNode {
+            priority: sfha_core::resources::DEFAULT_PRIORITY,
             name: self.name.clone(),
             address: self.address,
             public_key: self.mesh.is_some().then(|| key.public().to_string()),

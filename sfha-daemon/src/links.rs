@@ -97,6 +97,7 @@ mod tests {
         let links = vec![sfha_core::links::Link::Mesh, sfha_core::links::Link::Lan];
         let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 1, mtu: 1420, links };
         let node = |id: u8| Node {
+            priority: sfha_core::resources::DEFAULT_PRIORITY,
             name: format!("n{id}"),
             address: [10, 100, 0, id].into(),
             public_key: None,

@@ -79,6 +79,7 @@ mod tests {
     #[test]
     fn every_peer_is_there_with_its_owner() {
         let node = |name: &str, host: u8, rotation: Rotation| Node {
+            priority: sfha_core::resources::DEFAULT_PRIORITY,
             name: name.into(),
             address: [10, 100, 0, host].into(),
             public_key: Some(format!("key{host}")),

@@ -46,6 +46,8 @@ pub enum ErrorCode {
     Maintenance,
     /// The state asked for is the state that is. Details: `what`.
     AlreadySo,
+    /// The configuration was changed meanwhile; look again. Details: `revision`.
+    ConfigChanged,
     /// No such thing. Details: `kind` (`node`, `peer`, `vip`, `token`, `service`, `interface`), `name`.
     NotFound,
     /// The name or address is taken. Details: `kind`, `name`, `by`.
@@ -140,6 +142,7 @@ impl ErrorCode {
             | Self::Synchronising
             | Self::Maintenance
             | Self::AlreadySo
+            | Self::ConfigChanged
             | Self::AlreadyExists
             | Self::NoCandidate
             | Self::NodesAway

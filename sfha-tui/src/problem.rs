@@ -159,6 +159,7 @@ fn arguments(failure: &Failure) -> Arguments {
 
 /// The names of all details in the protocol.
 const DETAILS: &[&str] = &[
+    "revision",
     "backup",
     "by",
     "cause",

@@ -52,6 +52,7 @@ mod tests {
 
     fn cluster(nodes: NodeId, after_s: Option<u64>) -> ClusterState {
         let node = |id: NodeId| Node {
+            priority: crate::resources::DEFAULT_PRIORITY,
             name: format!("n{id}"),
             address: [10, 0, 0, u8::try_from(id).unwrap()].into(),
             public_key: None,

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sfha_proto::{ErrorCode, Failure};
 
+use crate::resources::{Configured, Service};
 use crate::state::{ClusterState, Invite, MAX_INVITES, MAX_NODES, MAX_VIPS, Node, NodeId, Redeemed, Vip};
 
 /// One change.
@@ -84,6 +85,32 @@ pub enum Command {
     RemoveVip {
         /// Its name.
         name: String,
+    },
+    /// Replaces everything that an operator configures.
+    Configure {
+        /// The revision that it replaces: refused when somebody was faster.
+        revision: u64,
+        /// What is configured from now on.
+        configured: Box<Configured>,
+    },
+    /// Adds a service.
+    AddService {
+        /// Its name.
+        name: String,
+        /// What it is.
+        service: Box<Service>,
+    },
+    /// Removes a service.
+    RemoveService {
+        /// Its name.
+        name: String,
+    },
+    /// Sets which nodes are preferred.
+    SetPriority {
+        /// Id of the node.
+        node: NodeId,
+        /// The greater one is preferred.
+        priority: u32,
     },
     /// Sets whether a node takes anything on.
     SetStandby {
@@ -212,10 +239,28 @@ impl ClusterState {
                 entry.endpoint.clone_from(endpoint);
             }
             Command::AddVip { name, address, interface } => {
-                self.add_vip(name, *address, interface.as_deref())?
+                self.add_vip(name, *address, interface.as_deref())?;
+                self.revision += 1;
             }
             Command::RemoveVip { name } => {
                 self.vips.remove(name).ok_or_else(|| not_found("vip", name))?;
+                self.revision += 1;
+            }
+            Command::Configure { revision, configured } => self.configure(*revision, configured)?,
+            Command::AddService { name, service } => {
+                self.add_service(name, service)?;
+                self.revision += 1;
+            }
+            Command::RemoveService { name } => {
+                self.remove_service(name)?;
+                self.revision += 1;
+            }
+            Command::SetPriority { node, priority } => {
+                let entry = self.node_mut(*node)?;
+                if entry.priority == *priority {
+                    return Err(already("priority"));
+                }
+                entry.priority = *priority;
             }
             Command::SetStandby { node, standby } => {
                 let entry = self.node_mut(*node)?;
@@ -347,6 +392,7 @@ impl ClusterState {
         let lan_address = self.lan_address_for(lan_address)?;
         let id = self.next_node_id;
         let node = Node {
+            priority: crate::resources::DEFAULT_PRIORITY,
             name: name.to_owned(),
             address: invite.ip,
             public_key: Some(public_key.to_owned()),
@@ -395,7 +441,7 @@ impl ClusterState {
         if self.vips.len() >= MAX_VIPS {
             return Err(invalid("name", name, "too-many"));
         }
-        self.vips.insert(name.to_owned(), Vip { address, interface });
+        self.vips.insert(name.to_owned(), Vip { address, interface, prefer: Vec::new() });
         Ok(())
     }
 }
@@ -447,6 +493,7 @@ pub(crate) fn not_found(kind: &str, name: &str) -> Failure {
     Failure::new(ErrorCode::NotFound).with("kind", kind).with("name", name)
 }
 
+mod configure;
 mod members;
 
 #[cfg(test)]

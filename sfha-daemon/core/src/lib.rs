@@ -38,6 +38,7 @@ pub mod mesh;
 pub mod mesh_vips;
 pub mod message;
 pub mod path;
+pub mod resources;
 pub mod rotation;
 pub mod state;
 pub mod sync;

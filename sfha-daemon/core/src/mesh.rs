@@ -131,6 +131,7 @@ mod tests {
             links: crate::links::mesh_only(),
         };
         let first = Node {
+            priority: crate::resources::DEFAULT_PRIORITY,
             name: "node1".into(),
             address: "10.100.0.1".parse().unwrap(),
             public_key: Some("key1".into()),
@@ -222,6 +223,7 @@ mod tests {
         redeem(&mut state);
         state.apply(&Command::CloseInvite { id: "i".into() }).unwrap();
         let third = Node {
+            priority: crate::resources::DEFAULT_PRIORITY,
             name: "node3".into(),
             address: "10.100.0.3".parse().unwrap(),
             public_key: Some("key3".into()),

@@ -81,6 +81,7 @@ mod tests {
             links: crate::links::mesh_only(),
         };
         let node = |id: NodeId, address: String| Node {
+            priority: crate::resources::DEFAULT_PRIORITY,
             name: format!("n{id}"),
             address: address.parse().unwrap(),
             public_key: Some(format!("key{id}")),

@@ -157,6 +157,7 @@ mod tests {
     #[test]
     fn a_snapshot_survives_the_wire() {
         let node = Node {
+            priority: crate::resources::DEFAULT_PRIORITY,
             name: "node1".into(),
             address: "10.100.0.1".parse().unwrap(),
             public_key: None,

@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::resources::{Configured, Constraint, DEFAULT_PRIORITY, HealthCheck, Policy, Service};
 use crate::rotation::Rotation;
 
 /// Corosync's node id: 1 to 2³¹ − 1, never used a second time.
@@ -86,6 +87,21 @@ pub struct ClusterState {
     /// Nodes that were removed and of which Corosync has not been told.
     #[serde(default)]
     pub removing: BTreeSet<NodeId>,
+    /// How resources are placed.
+    #[serde(default)]
+    pub policy: Policy,
+    /// The services, by name.
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+    /// The health checks, by name.
+    #[serde(default)]
+    pub checks: BTreeMap<String, HealthCheck>,
+    /// What ties resources together.
+    #[serde(default)]
+    pub constraints: Vec<Constraint>,
+    /// Raised by every change of what an operator configures: VIPs and the fields above.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 /// A WireGuard peer that is not a node: an administrator's laptop, a monitoring host.
@@ -141,6 +157,15 @@ pub struct Node {
     /// Its address on Corosync's link on the LAN, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lan_address: Option<IpAddr>,
+    /// The greater one is preferred.
+    #[serde(default = "crate::state::default_priority")]
+    pub priority: u32,
+}
+
+/// As [`DEFAULT_PRIORITY`], for files from before there was a priority.
+#[must_use]
+pub fn default_priority() -> u32 {
+    DEFAULT_PRIORITY
 }
 
 /// One VIP.
@@ -150,6 +175,9 @@ pub struct Vip {
     pub address: IpNet,
     /// Interface; `None`: the one whose network holds the address.
     pub interface: Option<String>,
+    /// Names of nodes, the best first; the rest follow by priority and id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefer: Vec<String>,
 }
 
 /// A token that somebody may join with.
@@ -199,6 +227,23 @@ impl ClusterState {
             auto_remove_after_s: None,
             away: BTreeMap::new(),
             removing: BTreeSet::new(),
+            policy: Policy::default(),
+            services: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            constraints: Vec::new(),
+            revision: 0,
+        }
+    }
+
+    /// What an operator configures, as it is now.
+    #[must_use]
+    pub fn configured(&self) -> Configured {
+        Configured {
+            policy: self.policy.clone(),
+            vips: self.vips.clone(),
+            services: self.services.clone(),
+            checks: self.checks.clone(),
+            constraints: self.constraints.clone(),
         }
     }
 

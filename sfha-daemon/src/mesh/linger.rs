@@ -61,6 +61,7 @@ mod tests {
 
     fn state(ids: &[NodeId]) -> ClusterState {
         let node = |id: NodeId| Node {
+            priority: sfha_core::resources::DEFAULT_PRIORITY,
             name: format!("n{id}"),
             address: [10, 100, 0, u8::try_from(id).unwrap()].into(),
             public_key: Some(format!("k{id}")),

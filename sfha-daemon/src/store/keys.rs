@@ -141,6 +141,7 @@ mod tests {
             let public = |index: Option<usize>| index.map(|index| self.public(index));
             let rotation = Rotation { next_key: public(next), known: true, old_key: public(old) };
             StateNode {
+                priority: sfha_core::resources::DEFAULT_PRIORITY,
                 name: "node1".into(),
                 address: "10.100.0.1".parse().unwrap(),
                 public_key: Some(self.public(own)),

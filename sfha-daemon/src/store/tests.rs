@@ -17,6 +17,7 @@ impl Disk {
         let paths = disk.paths();
         let key = PrivateKey::generate().unwrap();
         let node = sfha_core::state::Node {
+            priority: sfha_core::resources::DEFAULT_PRIORITY,
             name: "node1".into(),
             address: "10.100.0.1".parse().unwrap(),
             public_key: Some(key.public().to_string()),

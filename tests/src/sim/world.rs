@@ -501,6 +501,7 @@ fn brief(event: &Event) -> String {
 
 fn initial_state(count: u64, rng: &mut Rng) -> ClusterState {
     let node = |id: u64| Node {
+        priority: sfha_core::resources::DEFAULT_PRIORITY,
         name: format!("node{id}"),
         address: format!("10.100.0.{id}").parse().unwrap_or([10, 100, 0, 1].into()),
         public_key: Some(format!("key{id}")),

@@ -7,6 +7,7 @@ use crate::state::MeshSettings;
 
 fn cluster() -> ClusterState {
     let node = Node {
+        priority: crate::resources::DEFAULT_PRIORITY,
         name: "n1".into(),
         address: [10, 100, 0, 1].into(),
         public_key: Some("k1".into()),
@@ -271,4 +272,28 @@ proptest! {
             prop_assert_eq!(&serde_json::from_str::<ClusterState>(&text).unwrap(), &state);
         }
     }
+}
+
+#[test]
+fn what_is_configured_is_replaced_whole_or_not_at_all() {
+    let mut state = cluster();
+    state.apply(&vip("web", "192.0.2.10/24")).unwrap();
+    let mut configured = state.configured();
+    configured.services.insert("nginx".into(), Service::new("nginx.service"));
+    let configure = |revision, configured: &Configured| Command::Configure {
+        revision,
+        configured: Box::new(configured.clone()),
+    };
+    assert_eq!(state.apply(&configure(0, &configured)).unwrap_err().code, ErrorCode::ConfigChanged);
+    state.apply(&configure(1, &configured)).unwrap();
+    assert_eq!((state.configured(), state.revision), (configured.clone(), 2));
+    assert_eq!(state.apply(&configure(2, &configured)).unwrap_err().code, ErrorCode::AlreadySo);
+
+    let before = state.clone();
+    configured.services.insert("web".into(), Service::new("web.service"));
+    assert_eq!(state.apply(&configure(2, &configured)).unwrap_err().code, ErrorCode::AlreadyExists);
+    configured.services.remove("web");
+    configured.services.insert("again".into(), Service::new("nginx.service"));
+    assert_eq!(state.apply(&configure(2, &configured)).unwrap_err().code, ErrorCode::AlreadyExists);
+    assert_eq!(state, before);
 }

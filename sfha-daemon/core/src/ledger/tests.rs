@@ -96,6 +96,7 @@ fn all_are_here_and_say_that_they_have_nothing() {
         "lan",
         None,
         crate::state::Node {
+            priority: crate::resources::DEFAULT_PRIORITY,
             name: "n".into(),
             address: [10, 0, 0, 1].into(),
             public_key: None,

@@ -11,6 +11,7 @@ fn key(byte: u8) -> String {
 
 fn node(name: &str, host: u8) -> Node {
     Node {
+        priority: crate::resources::DEFAULT_PRIORITY,
         name: name.into(),
         address: [10, 100, 0, host].into(),
         public_key: Some(key(host)),

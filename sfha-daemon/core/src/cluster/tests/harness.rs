@@ -46,6 +46,7 @@ pub(super) struct Lab {
 
 pub(super) fn node(id: NodeId) -> Node {
     Node {
+        priority: crate::resources::DEFAULT_PRIORITY,
         name: format!("n{id}"),
         address: [10, 100, 0, u8::try_from(id).unwrap()].into(),
         public_key: Some(format!("key{id}")),
