@@ -4,6 +4,7 @@
 //! gratuitous ARP alone, holders by the kernels of the nodes, memory and processor time by `/proc`. Only the
 //! moment at which Corosync told of a lost node comes from the journal of `sfhad`.
 
+mod holding;
 mod keepalived;
 mod report;
 mod scale;
@@ -39,6 +40,8 @@ pub struct Plan {
 pub enum Part {
     /// Three nodes and what happens to them, beside keepalived.
     Faults,
+    /// Planned moves of one and of many addresses, and a holder that is cut off and lives.
+    Holding,
     /// Sixteen nodes: joins and new keys.
     Scale,
 }
@@ -49,6 +52,7 @@ pub fn run(plan: Plan, parts: &[Part]) -> Result<Report> {
     for part in parts {
         match part {
             Part::Faults => faults(plan, &mut report)?,
+            Part::Holding => holding::run(plan, &mut report)?,
             Part::Scale => scale::run(plan, &mut report)?,
         }
     }

@@ -49,6 +49,10 @@ const LIMITS: &[(&str, &str, &str, f64, bool)] = &[
     ("sfha", "kill_address_left", "kill -9: the address stays, ms", 1000.0, true),
     ("sfhad", "rss_mib", "sfhad idle, resident, MiB", 20.0, true),
     ("sfhad", "cpu_percent", "sfhad idle, share of a core, %", 1.0, true),
+    ("holding", "move_gap", "20 planned moves of a VIP: median silence, ms", 10.0, false),
+    ("holding", "move_gap", "20 planned moves of a VIP: worst silence, ms", 30.0, true),
+    ("holding", "many_gap", "20 VIPs moved together: silence, ms", 50.0, true),
+    ("holding", "isolation_two_holders", "holder cut from its peers: two holders, ms", 0.0, true),
     ("sixteen", "formed", "all nodes of the big cluster joined, ms", 120_000.0, true),
     ("sixteen", "join_lost", "packets lost between members while others join", 0.0, true),
     ("sixteen", "idle_rings", "rings formed anew while nothing happens", 0.0, true),
@@ -79,6 +83,11 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("sfha-wg", "rss_mib", "sfha-wg idle: resident, MiB"),
     ("sfha-wg", "pss_mib", "sfha-wg idle: proportional, MiB"),
     ("sfha-wg", "cpu_percent", "sfha-wg idle: share of a core, %"),
+    ("holding", "move_gap", "planned move of a VIP: silence, ms"),
+    ("holding", "many_gap", "20 VIPs moved together: silence of each, ms"),
+    ("holding", "many_command", "20 VIPs moved together: the command, ms"),
+    ("holding", "isolation_gap", "holder cut from its peers: silence, ms"),
+    ("holding", "isolation_two_holders", "holder cut from its peers: two holders, ms"),
     ("sixteen", "formed", "big cluster: all joined, ms"),
     ("sixteen", "join", "big cluster: one join, ms"),
     ("sixteen", "rotation", "big cluster: one new key, ms"),
@@ -139,25 +148,27 @@ impl Report {
             medians.filter(|(_, other)| *other > 0.0).map(|(ours, other)| format!("{:.2}", ours / other))
         };
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-        let mut text = format!(
-            "sfha {}, {} runs: median (worst), milliseconds\n\n\
-             | fault | sfha | keepalived, 1 s | keepalived, 0.1 s | sfha : 1 s | sfha : 0.1 s |\n\
-             |---|---|---|---|---|---|\n",
-            self.version, self.runs
-        );
-        for (name, what) in COMPARED {
-            let _ = writeln!(
-                text,
-                "| {what} | {} | {} | {} | {} | {} |",
-                cell("sfha", name),
-                cell("keepalived", name),
-                cell("keepalived-0.1", name),
-                or_dash(ratio(name, "keepalived")),
-                or_dash(ratio(name, "keepalived-0.1")),
+        let mut text = format!("sfha {}, {} runs: median (worst), milliseconds\n", self.version, self.runs);
+        if COMPARED.iter().any(|(name, _)| self.get("sfha", name).is_some()) {
+            text.push_str(
+                "\n| fault | sfha | keepalived, 1 s | keepalived, 0.1 s | sfha : 1 s | sfha : 0.1 s |\n\
+                 |---|---|---|---|---|---|\n",
             );
+            for (name, what) in COMPARED {
+                let _ = writeln!(
+                    text,
+                    "| {what} | {} | {} | {} | {} | {} |",
+                    cell("sfha", name),
+                    cell("keepalived", name),
+                    cell("keepalived-0.1", name),
+                    or_dash(ratio(name, "keepalived")),
+                    or_dash(ratio(name, "keepalived-0.1")),
+                );
+            }
         }
         text.push_str("\n| sfha | median (worst) |\n|---|---|\n");
-        for (system, name, what) in ALONE {
+        for (system, name, what) in ALONE.iter().filter(|(system, name, _)| self.get(system, name).is_some())
+        {
             let _ = writeln!(text, "| {what} | {} |", cell(system, name));
         }
         let medians = self.get("sfha", "cut_gap").and_then(Series::median);
