@@ -120,6 +120,7 @@ fn a_neighbour_that_knew_the_old_holder_learns_the_new_one() {
         }
     });
     node.run(|| {
+        wait_carrier("v0");
         let index = nix::net::if_::if_nametoindex("v0").unwrap();
         announce(index, MAC, V4.into()).unwrap();
         announce(index, MAC, V6.into()).unwrap();

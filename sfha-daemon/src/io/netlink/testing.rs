@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
 use serde_json::Value;
@@ -106,6 +107,19 @@ pub(in crate::io) fn veth(one: &str, other: &str) {
         // No link-local addresses: tests look at everything there is.
         ip(&format!("link set {interface} addrgenmode none"));
         ip(&format!("link set {interface} up"));
+    }
+    for interface in [one, other] {
+        wait_carrier(interface);
+    }
+}
+
+/// Waits until an interface that is up carries frames: the kernel starts its queue some time after its other end
+/// came up, and until then drops what is sent.
+pub(in crate::io) fn wait_carrier(interface: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !ip(&format!("-o link show dev {interface}")).contains("state UP") {
+        assert!(Instant::now() < deadline, "{interface} has no carrier");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
