@@ -225,7 +225,11 @@ impl Daemon {
     /// Why it was refused, or failed.
     pub async fn serve(&self, name: &str, params: Value, progress: Progress) -> Result<Value, Failure> {
         match name {
-            method::STATUS => encode(&self.running().await?.status()),
+            method::STATUS => {
+                let runtime = self.running().await?;
+                runtime.seen().await;
+                encode(&runtime.status())
+            }
             method::INIT => {
                 let params: InitParams = decode(params)?;
                 self.set_up(async || {
@@ -358,10 +362,10 @@ fn blank(phase: Phase) -> ClusterStatus {
 async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<Value, Failure> {
     let core = &runtime.core;
     match name {
-        method::MESH_STATUS => match runtime.mesh_status() {
-            Some(mesh) => encode(&mesh),
-            None => Err(no_mesh()),
-        },
+        method::MESH_STATUS => {
+            runtime.seen().await;
+            encode(&runtime.mesh_status().ok_or_else(no_mesh)?)
+        }
         method::MESH_TOKEN => encode(&tokens::make(runtime, &decode::<TokenParams>(params)?).await?),
         method::MESH_TOKENS => encode(&tokens::list(runtime)),
         method::MESH_REVOKE => {

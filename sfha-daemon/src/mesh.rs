@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sfha_core::mesh::{host, relayed, relays_of, wanted_peers};
 use sfha_core::mesh_vips::{Holders, is_mesh_vip};
+use sfha_core::path::Health;
 use sfha_core::rotation::{self, Lookout, keys_of};
 use sfha_core::{ClusterState, NodeId, Time};
 use sfha_proto::mesh::MeshStatus;
@@ -144,6 +145,14 @@ impl MeshHandle {
     #[must_use]
     pub fn view(&self) -> Arc<MeshStatus> {
         self.view.borrow().clone()
+    }
+
+    /// Waits until there is something to see: the peers of a daemon that has just started have had the time
+    /// to answer its first question.
+    pub async fn seen(&self, deadline: Instant) {
+        let mut view = self.view.clone();
+        // Where there is no device there is nothing to wait for.
+        let _ = tokio::time::timeout_at(deadline, view.wait_for(|view| view.up)).await;
     }
 
     /// The same, to be watched.
@@ -321,6 +330,11 @@ impl MeshTask {
             }
         }
         let paths = self.prober.as_ref().map(PathHandle::views).unwrap_or_default();
+        let open = || paths.is_empty() || paths.values().any(|(path, _)| path.health == Health::Unknown);
+        if !self.view.borrow().up && !state.nodes.keys().all(|id| *id == self.me) && open() {
+            // The first word about the mesh is not a guess; its first change wakes this task.
+            return;
+        }
         let mut view = view::empty(&self.file, &self.key, &self.device);
         view::fill(&mut view, state, self.me, status, &paths);
         self.view.send_if_modified(|old| {

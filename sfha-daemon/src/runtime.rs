@@ -55,6 +55,9 @@ const REMOVED: Duration = Duration::from_secs(12);
 /// Longest time for which a starting node asks the others for a newer state.
 const CATCH_UP: Duration = Duration::from_millis(1500);
 
+/// Longest time after the start for which an answer about the mesh waits for what it is about.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+
 /// Time between two looks at Corosync's unit, and at invites that have expired.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
 
@@ -69,6 +72,7 @@ pub struct Runtime {
     /// Changes this node's key; `None` as for the mesh.
     pub rotator: Option<Arc<Rotator>>,
     links: watch::Receiver<Links>,
+    started: Instant,
     event_loop: JoinHandle<()>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -166,7 +170,15 @@ impl Runtime {
         tasks.spawn(members::keep_versions(corosync, core.clone()));
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
         let tasks = Mutex::new(tasks);
-        Ok(Self { node, core, mesh, rotator, links, event_loop: tokio::spawn(event_loop.run()), tasks })
+        let (started, event_loop) = (Instant::now(), tokio::spawn(event_loop.run()));
+        Ok(Self { node, core, mesh, rotator, links, started, event_loop, tasks })
+    }
+
+    /// Waits, right after the start only, until the mesh can be shown.
+    pub async fn seen(&self) {
+        if let Some(mesh) = &self.mesh {
+            mesh.seen(self.started + FIRST_LOOK).await;
+        }
     }
 
     /// The status as `sfha` shows it: what the core says, with the mesh counted.

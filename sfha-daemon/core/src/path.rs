@@ -93,6 +93,9 @@ pub enum Route {
 /// Whether a node answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
+    /// There was a handshake once, and the first question is still on its way: nobody can say yet. For a
+    /// quarter of a second at most.
+    Unknown,
     /// It answers.
     Connected,
     /// It answered, or had a handshake, once.
@@ -110,7 +113,7 @@ pub struct View {
     pub route: Route,
     /// Smoothed round-trip time, while it answers.
     pub rtt: Option<Duration>,
-    /// Share of the last sixty probes that got no answer, in thousandths.
+    /// Share of the last sixty probes that got no answer, in thousandths; `None` until it has answered.
     pub loss_permille: Option<u16>,
     /// The direct path does not work, wherever it was looked for.
     pub direct_dead: bool,

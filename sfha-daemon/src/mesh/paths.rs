@@ -17,7 +17,7 @@ use sfha_core::path::{Action, Health, Member, Observation, Paths, Route, View};
 use sfha_core::rotation::keys_of;
 use sfha_core::{ClusterState, NodeId, Time};
 use sfha_proto::mesh::EndpointProblem;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -267,7 +267,10 @@ impl PathTask {
     fn send(&mut self, node: NodeId, datagram: &Datagram) {
         let Some(address) = self.state.borrow().nodes.get(&node).map(|node| node.address) else { return };
         let Some(socket) = &self.socket else { return };
-        match socket.try_send_to(&datagram.encode(), SocketAddr::new(address, MESH_API_PORT)) {
+        let to = SocketAddr::new(address, MESH_API_PORT);
+        // Not by way of the runtime: to it a socket that was made just now is not ready, and the first probes
+        // are what a daemon that has just started waits for.
+        match SockRef::from(socket).send_to(&datagram.encode(), &to.into()) {
             Ok(_) => {}
             Err(error) => debug!(node, %error, "probe not sent"),
         }

@@ -34,7 +34,8 @@ pub(super) fn fill(
             peer.state = match path.health {
                 Health::Connected => PeerState::Connected,
                 Health::Stale => PeerState::Stale,
-                Health::Never => PeerState::Never,
+                // Of a node that was just let in; nobody sees those of a daemon that has just started.
+                Health::Unknown | Health::Never => PeerState::Never,
             };
             if let Route::Via(relay) = path.route {
                 peer.path = state.node_name(relay);

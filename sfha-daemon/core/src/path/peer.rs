@@ -202,6 +202,8 @@ impl Peer {
     pub fn view(&self, now: Time) -> View {
         let health = if self.probing.answered.is_some_and(|at| now - at < ALIVE) {
             Health::Connected
+        } else if self.observed.handshake.is_some() && self.probing.is_open(now) {
+            Health::Unknown
         } else if self.probing.answered.is_some() || self.observed.handshake.is_some() {
             Health::Stale
         } else {

@@ -80,7 +80,9 @@ impl Probing {
                 break;
             }
             self.sent.remove(&number);
-            self.fate(false);
+            if self.answered.is_some() {
+                self.fate(false);
+            }
         }
         // An answer in time puts it off to the usual interval.
         let quick = self.unanswered == 0 || now - *self.quick_since.get_or_insert(now) < QUICK_FOR;
@@ -102,6 +104,10 @@ impl Probing {
     /// An answer came; `false` when it is to nothing that was asked.
     pub fn answer(&mut self, number: u32, now: Time) -> bool {
         let Some(sent) = self.sent.remove(&number) else { return false };
+        if self.answered.is_none() {
+            // What went to a node that was not there yet, or before the tunnel was, is no loss.
+            self.sent = self.sent.split_off(&number);
+        }
         let rtt = now - sent;
         self.smoothed = Some(match self.smoothed {
             // As TCP does, RFC 6298: a new sample counts an eighth.
@@ -139,7 +145,13 @@ impl Probing {
         self.smoothed
     }
 
-    /// The share of probes that was lost, in thousandths; `None` before the first one.
+    /// Nothing was answered, and nothing is overdue: neither the path's life nor its death has been shown.
+    pub fn is_open(&self, now: Time) -> bool {
+        let overdue = |sent: &Time| now - *sent >= QUICK;
+        self.answered.is_none() && self.unanswered <= 1 && !self.sent.values().any(overdue)
+    }
+
+    /// The share of probes that was lost since the first answer, in thousandths; `None` before that.
     pub fn loss_permille(&self) -> Option<u16> {
         let lost = self.fates.iter().filter(|answered| !**answered).count();
         (!self.fates.is_empty()).then(|| u16::try_from(lost * 1000 / self.fates.len()).unwrap_or(1000))
@@ -179,6 +191,36 @@ mod tests {
         assert!(within(1000, 4000) >= 7, "{times:?}");
         assert!(within(30_000, 40_000) <= 10, "{times:?}");
         assert!(probing.loss_permille().unwrap() > 900);
+    }
+
+    #[test]
+    fn what_was_asked_before_the_first_answer_is_not_lost() {
+        let mut probing = Probing::new(at(0));
+        let times = (0..3000).filter(|ms| probing.send(at(*ms)).is_some()).count();
+        assert!(times > 3, "nobody was there");
+        assert_eq!(probing.loss_permille(), None);
+        let first = (3000..4000).find_map(|ms| Some((ms, probing.send(at(ms))?))).unwrap();
+        assert!(probing.answer(first.1, at(first.0 + 1)));
+        for ms in first.0 + 2..first.0 + 10_000 {
+            if let Some(number) = probing.send(at(ms)) {
+                assert!(probing.answer(number, at(ms)));
+            }
+        }
+        assert_eq!(probing.loss_permille(), Some(0), "also of those that are overdue only now");
+    }
+
+    #[test]
+    fn a_question_is_open_until_it_is_answered_or_overdue() {
+        let mut probing = Probing::new(at(0));
+        assert!(probing.is_open(at(0)), "nothing was asked");
+        let number = probing.send(at(0)).unwrap();
+        assert!(probing.is_open(at(249)));
+        assert!(!probing.is_open(at(250)));
+        let mut answered = probing.clone();
+        assert!(answered.answer(number, at(10)));
+        assert!(!answered.is_open(at(10)));
+        probing.send(at(250)).unwrap();
+        assert!(!probing.is_open(at(251)));
     }
 
     #[test]

@@ -95,6 +95,24 @@ fn a_peer_is_connected_only_while_it_answers() {
 }
 
 #[test]
+fn a_peer_with_a_handshake_is_not_judged_before_it_had_time_to_answer() {
+    for (answers, verdict) in [(true, Health::Connected), (false, Health::Stale)] {
+        let mut alone = Alone::new(1, 3);
+        if !answers {
+            alone.silent.insert(2);
+        }
+        let seen = Observation { handshake: Some(at(0)), ..Observation::default() };
+        alone.paths.observe(&BTreeMap::from([(2, seen)]), at(0));
+        assert_eq!(alone.health(2), Health::Unknown);
+        assert_eq!(alone.health(3), Health::Never, "no handshake, no doubt");
+        alone.run(240);
+        assert_eq!(alone.health(2), if answers { Health::Connected } else { Health::Unknown });
+        alone.run(10);
+        assert_eq!(alone.health(2), verdict);
+    }
+}
+
+#[test]
 fn of_two_relays_the_quicker_one_is_chosen_and_of_equals_the_lower() {
     for (rtts, wanted) in [([500, 400], 4), ([400, 500], 3), ([500, 500], 3)] {
         let mut alone = Alone::new(1, 4);
