@@ -498,8 +498,16 @@ error-no-address-left = No address is left in { $network }.
     .next = “sfha mesh tokens” shows the reserved ones; revoke a token to free one.
 error-no-lan-address = Corosync has a link on the LAN in this cluster, and this node has no address there.
     .next = Give it with --lan-ip.
-error-too-many-nodes = The cluster has reached its limit of { $limit } nodes.
+error-too-many-nodes = { $open ->
+        [no-value] The cluster has reached its limit of { $limit } nodes.
+        [one] The cluster has { $nodes } of { $limit } nodes, and { $open } open token holds the last place: { $invites }.
+       *[other] The cluster has { $nodes } of { $limit } nodes, and { $open } open tokens hold the places that are left: { $invites }.
+    }
     .bare = The cluster has reached its limit of nodes.
+    .next = { $open ->
+        [no-value] Remove a node first: sfha node remove.
+       *[other] A token that is of no more use can be revoked: sfha mesh revoke ID
+    }
 error-file-invalid = { $path } does not read{ $line ->
         [no-value] {""}
        *[other] {" "}(line { $line }{ $column ->

@@ -506,8 +506,16 @@ error-no-address-left = Plus aucune adresse libre dans { $network }.
     .next = « sfha mesh tokens » montre celles qui sont réservées ; révoquez un jeton pour en libérer une.
 error-no-lan-address = Corosync a dans ce cluster un lien sur le réseau local, et ce nœud n'y a pas d'adresse.
     .next = Donnez-la avec --lan-ip.
-error-too-many-nodes = Le cluster a atteint sa limite de { $limit } nœuds.
+error-too-many-nodes = { $open ->
+        [no-value] Le cluster a atteint sa limite de { $limit } nœuds.
+        [one] Le cluster a { $nodes } nœuds pour { $limit } places, et { $open } jeton ouvert retient celle qui reste : { $invites }.
+       *[other] Le cluster a { $nodes } nœuds pour { $limit } places, et { $open } jetons ouverts retiennent celles qui restent : { $invites }.
+    }
     .bare = Le cluster a atteint sa limite de nœuds.
+    .next = { $open ->
+        [no-value] Retirez d'abord un nœud : sfha node remove.
+       *[other] Un jeton qui ne sert plus se révoque : sfha mesh revoke ID
+    }
 error-file-invalid = { $path } ne se lit pas{ $line ->
         [no-value] {""}
        *[other] {" "}(ligne { $line }{ $column ->

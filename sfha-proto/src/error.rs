@@ -100,7 +100,8 @@ pub enum ErrorCode {
     NoAddressLeft,
     /// The cluster has a Corosync link on the LAN, and this node has no address there.
     NoLanAddress,
-    /// The cluster has as many nodes as it can have. Details: `limit`.
+    /// The cluster has as many nodes as it can have, those counted that may still join. Details: `limit`, `nodes`
+    /// (how many there are), `open` (how many tokens hold a place), `invites` (their ids, separated by commas).
     TooManyNodes,
 
     // --- files ---

@@ -311,14 +311,21 @@ impl ClusterState {
             return Err(not_found("mesh", &self.cluster));
         };
         let network = mesh.network;
-        let waiting = self.invites.values().filter(|invite| invite.redeemed.is_none()).count();
+        let open = self.invites.iter().filter(|(_, invite)| invite.redeemed.is_none());
+        let open: Vec<&str> = open.map(|(id, _)| id.as_str()).collect();
         if self.invites.len() >= MAX_INVITES {
             return Err(Failure::new(ErrorCode::AlreadyExists)
                 .with("kind", "token")
                 .with("limit", MAX_INVITES));
         }
-        if self.nodes.len() + waiting >= MAX_NODES {
-            return Err(Failure::new(ErrorCode::TooManyNodes).with("limit", MAX_NODES));
+        if self.nodes.len() + open.len() >= MAX_NODES {
+            let full = Failure::new(ErrorCode::TooManyNodes)
+                .with("limit", MAX_NODES)
+                .with("nodes", self.nodes.len());
+            return Err(match open.len() {
+                0 => full,
+                count => full.with("open", count).with("invites", open.join(", ")),
+            });
         }
         let taken = |kind: &str, name: &str, by: String| {
             Failure::new(ErrorCode::AlreadyExists).with("kind", kind).with("name", name).with("by", by)

@@ -115,6 +115,19 @@ fn counts_in_details_are_counted() {
 }
 
 #[test]
+fn who_holds_the_last_place_is_told() {
+    i18n::set(Lang::French);
+    let full = Failure::new(ErrorCode::TooManyNodes).with("limit", 16);
+    let problem = Problem::from(full.clone().with("nodes", 16));
+    assert_eq!(problem.message, "Le cluster a atteint sa limite de 16 nœuds.");
+    let problem = Problem::from(full.with("nodes", 15).with("open", 1).with("invites", "k7"));
+    let told = "Le cluster a 15 nœuds pour 16 places, et 1 jeton ouvert retient celle qui reste\u{a0}: k7.";
+    assert_eq!(problem.message, told);
+    let next = "Un jeton qui ne sert plus se révoque\u{a0}: sfha mesh revoke ID";
+    assert_eq!(problem.next.as_deref(), Some(next));
+}
+
+#[test]
 fn the_document_has_code_message_and_details() {
     i18n::set(Lang::English);
     let problem = Problem::from(Failure::new(ErrorCode::NoQuorum).with("votes", 1).with("needed", 2));

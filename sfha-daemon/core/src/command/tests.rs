@@ -63,6 +63,33 @@ fn no_node_gets_the_address_of_every_ipv6_router() {
 }
 
 #[test]
+fn an_invite_that_holds_the_last_seat_is_named() {
+    let mut state = cluster();
+    state.mesh.as_mut().unwrap().network = "10.100.0.0/24".parse().unwrap();
+    let invite = |id: &str| Command::AddInvite {
+        id: id.into(),
+        public_key: format!("once {id}"),
+        ip: None,
+        expires: 100,
+        initiator: 1,
+    };
+    let node = state.nodes[&1].clone();
+    for id in 2..=u32::try_from(MAX_NODES).unwrap() - 2 {
+        state.nodes.insert(id, node.clone());
+    }
+    state.apply(&invite("i")).unwrap();
+    state.apply(&invite("j")).unwrap();
+    let full = state.apply(&invite("k")).unwrap_err();
+    assert_eq!(full.code, ErrorCode::TooManyNodes);
+    let detail = |name: &str| full.details.get(name).cloned();
+    assert_eq!(detail("nodes"), Some((MAX_NODES - 2).into()));
+    assert_eq!(detail("open"), Some(2.into()));
+    assert_eq!(detail("invites"), Some("i, j".into()));
+    state.apply(&Command::RevokeInvite { id: "i".into() }).unwrap();
+    state.apply(&invite("k")).unwrap();
+}
+
+#[test]
 fn an_invite_lets_one_key_in_once_until_it_ends() {
     let mut state = cluster();
     let invite = |id: &str| Command::AddInvite {
