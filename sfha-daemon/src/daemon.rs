@@ -1,6 +1,7 @@
 //! The life of the daemon: without a cluster, with one, or with files that do not read; and what each
 //! request does.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -398,7 +399,7 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
             let FailoverParams { to } = decode(params)?;
             let to = to.map(|to| find_node(runtime, Some(&to))).transpose()?;
             let started = Instant::now();
-            let (moved, to) = core.move_vips(to).await?;
+            let (moved, to) = core.move_resources(to, BTreeSet::new()).await?;
             let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             encode(&FailoverDone { schema: sfha_proto::SCHEMA, moved, to, elapsed_ms })
         }

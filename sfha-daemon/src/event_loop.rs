@@ -1,7 +1,7 @@
 //! The only place where the core and the machine meet: wait, record and feed one event, drain the
 //! actions, publish what changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ type Reply = oneshot::Sender<Result<Answered, Failure>>;
 
 enum Call {
     Propose(Command, Reply),
-    Move(Option<NodeId>, Reply),
+    Move(Option<NodeId>, BTreeSet<String>, Reply),
     Shutdown,
 }
 
@@ -52,12 +52,16 @@ impl CoreHandle {
         self.ask(|reply| Call::Propose(command, reply)).await.map(|_| ())
     }
 
-    /// Moves VIPs; returns when they are active where they were to go.
+    /// Moves resources, all if none are named; returns when they are active where they were to go.
     ///
     /// # Errors
     /// Why it was refused, or that it took too long.
-    pub async fn move_vips(&self, to: Option<NodeId>) -> Result<(Vec<String>, String), Failure> {
-        match self.ask(|reply| Call::Move(to, reply)).await? {
+    pub async fn move_resources(
+        &self,
+        to: Option<NodeId>,
+        names: BTreeSet<String>,
+    ) -> Result<(Vec<String>, String), Failure> {
+        match self.ask(|reply| Call::Move(to, names, reply)).await? {
             Answered::Moved { vips, to } => Ok((vips, to)),
             Answered::Applied(_) => Err(ErrorCode::Internal.into()),
         }
@@ -249,6 +253,12 @@ impl EventLoop {
             Action::Persist { id, state } => self.disk.persist(id, state),
             Action::Acquire { id, name, vip } => self.vips.acquire(id, name, vip),
             Action::Release { id, name, vip } => self.vips.release(id, name, vip),
+            Action::StartService { id, .. }
+            | Action::StopService { id, .. }
+            | Action::RestartService { id, .. } => {
+                // The loop itself reads it, so that it is there to be sent to.
+                let _ = self.reloaded.send(Finished::Action(id, Err("not-supported".to_owned())));
+            }
             Action::Announce { name } => self.vips.announce(name),
             Action::Answer { request, result } => {
                 if let Some(reply) = self.waiting.remove(&request) {
@@ -295,7 +305,7 @@ impl EventLoop {
         };
         match call {
             Call::Propose(command, reply) => Event::Propose { request: remember(reply), command },
-            Call::Move(to, reply) => Event::Move { request: remember(reply), to },
+            Call::Move(to, names, reply) => Event::Move { request: remember(reply), to, names },
             Call::Shutdown => Event::Shutdown,
         }
     }

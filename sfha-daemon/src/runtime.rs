@@ -46,6 +46,10 @@ pub fn node_lost_delay(detection_ms: u32) -> Duration {
     LEASE_CERTAIN.saturating_sub(detection).max(NOTICING_SKEW)
 }
 
+/// How much longer than its stop time a service may run on a lost node: a daemon that stands still is killed
+/// after 5 s (`WatchdogSec=`), and `ExecStopPost=` stops its services then.
+const UNIT_MARGIN: Duration = Duration::from_secs(6);
+
 /// Longest time for letting everything go.
 const STOP: Duration = Duration::from_secs(4);
 
@@ -121,6 +125,7 @@ impl Runtime {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             node_lost_delay: node_lost_delay(store::profile(&node.state).detection_ms()),
             daemon_lost_delay: LEASE_CERTAIN_BESIDE_OTHERS,
+            unit_margin: UNIT_MARGIN,
         };
         let parts = Parts {
             core: Cluster::new(settings, node.state.clone()),

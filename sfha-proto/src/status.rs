@@ -1,5 +1,7 @@
 //! The cluster as one node sees it: the document of `sfha status --json` and of `subscribe`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mesh::{LinkStatus, MeshStatus};
@@ -158,6 +160,15 @@ pub struct ServiceStatus {
     pub healthy: Option<bool>,
     /// Failures counted.
     pub failures: u32,
+    /// The node where it belongs, while it is not there.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// Code of what stands in its way, if anything does.
+    #[serde(default)]
+    pub problem: Option<String>,
+    /// Nodes on which somebody else runs its unit.
+    #[serde(default)]
+    pub elsewhere: Vec<String>,
 }
 
 /// One health check.
@@ -165,13 +176,19 @@ pub struct ServiceStatus {
 pub struct HealthStatus {
     /// Its name.
     pub name: String,
-    /// `http`, `tcp` or `systemd`.
+    /// `http`, `tcp`, `systemd` or `program`.
     #[serde(rename = "type")]
     pub kind: String,
     /// `null` until it has answered.
     pub healthy: Option<bool>,
     /// The last error, if it stands.
     pub last_error: Option<String>,
+    /// The service that it belongs to.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// What it says on each node that asks, by the node's name.
+    #[serde(default)]
+    pub nodes: BTreeMap<String, Option<bool>>,
 }
 
 /// The mesh in three numbers.

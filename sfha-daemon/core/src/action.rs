@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sfha_proto::Failure;
 
 use crate::message::GroupMessage;
+use crate::resources::Service;
 use crate::state::{ClusterState, Vip};
 
 /// Names one action, so that its outcome finds back.
@@ -11,7 +12,7 @@ use crate::state::{ClusterState, Vip};
 pub struct ActionId(pub u64);
 
 /// One thing to be done. Actions are carried out in the order in which they are taken out, as far as
-/// they concern the same thing (the same VIP, the disk, the group).
+/// they concern the same thing (the same VIP, the same service, the disk, the group).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Send to the group, this node included, in agreed order.
@@ -41,6 +42,35 @@ pub enum Action {
         /// Its address and interface.
         vip: Vip,
     },
+    /// Start a service's unit. Done once it is active; otherwise `start-failed`, `start-timed-out` or
+    /// `no-such-unit`. One that runs already is done.
+    StartService {
+        /// Answer with `ActionFinished`.
+        id: ActionId,
+        /// Name of the service.
+        name: String,
+        /// What it is.
+        service: Service,
+    },
+    /// Stop a service's unit. Done once it is inactive for certain: after the stop time its processes are
+    /// killed. `stop-failed` when even that did not help. A start that is under way is given up for it.
+    StopService {
+        /// Answer with `ActionFinished`.
+        id: ActionId,
+        /// Name of the service.
+        name: String,
+        /// What it is.
+        service: Service,
+    },
+    /// Start a service's unit again, whatever state it is in. Outcomes as for `StartService`.
+    RestartService {
+        /// Answer with `ActionFinished`.
+        id: ActionId,
+        /// Name of the service.
+        name: String,
+        /// What it is.
+        service: Service,
+    },
     /// Announce a VIP that stays where it is: somebody else may have announced it meanwhile.
     Announce {
         /// Name of the VIP.
@@ -67,7 +97,7 @@ pub enum Action {
 pub enum Answered {
     /// A command is on the disks of all members; this is the state's version.
     Applied(u64),
-    /// VIPs are active where they were to go.
+    /// Resources are active where they were to go.
     Moved {
         /// Their names.
         vips: Vec<String>,

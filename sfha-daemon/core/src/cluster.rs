@@ -5,8 +5,11 @@
 
 mod group;
 mod holding;
+mod order;
 mod removal;
 mod requests;
+mod service_status;
+mod services;
 mod settle;
 mod status;
 
@@ -14,9 +17,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::action::{Action, ActionId};
-use crate::event::Event;
-use crate::ledger::Ledger;
+use crate::event::{Event, UnitState};
+use crate::ledger::{Ledger, Verdict};
 use crate::message::{GroupMessage, Member, Round};
+use crate::placement::{Order, Plan};
 use crate::state::{ClusterState, NodeId};
 use crate::sync::Sync;
 use crate::time::Time;
@@ -26,6 +30,7 @@ pub use removal::may_stop_first;
 use holding::Hold;
 use removal::Removal;
 use requests::{Movement, Proposal};
+use services::{Record, StrayStop};
 
 /// What a node knows about itself, and how long it waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +45,9 @@ pub struct Settings {
     /// Between the death of a daemon on a living node and taking over what it held: after that time
     /// its addresses' kernel lifetime is over.
     pub daemon_lost_delay: Duration,
+    /// How much longer than its stop time a service may run on a node that was lost: until a daemon there
+    /// that stands still is killed, and its services are stopped in its place.
+    pub unit_margin: Duration,
 }
 
 /// Time after which a request that got no answer is given up.
@@ -98,20 +106,41 @@ pub struct Cluster {
     had_ledger: bool,
     /// From when on it is certain that a missing node has nothing any more.
     lost: BTreeMap<NodeId, Time>,
-    /// Until then a node that the ring lost may have what it took with a message that only it heard, its own:
-    /// even what nobody here knows to be given out.
-    strayed_until: Time,
-    /// Something is to be taken when that time is over.
-    held_back: bool,
+    /// Until then a node that the ring lost may have VIPs that it took with a message that only it heard, its
+    /// own: even what nobody here knows to be given out.
+    strayed_until: Option<Time>,
+    /// When something is to be taken that is held back because of that.
+    held_back: Option<Time>,
     in_step_since: Time,
     /// What this node has is to be announced again, once it is agreed that it is this node's.
     announce: bool,
-    /// VIPs for which `Take` was sent in this view.
+    /// Resources for which `Take` was sent in this view.
     taking: BTreeSet<String>,
     retry_unable_at: Option<Time>,
 
     holds: BTreeMap<String, Hold>,
-    /// VIPs that this node gave back unasked: not taken again before that was heard by all.
+    /// Where everything belongs, as far as the ledger of an agreed view goes.
+    plan: Plan,
+    /// In which order things come and go.
+    order: Order,
+    /// Since when this node has to give everything up because it may be alone.
+    unsure_since: Option<Time>,
+    /// Services that commands of this view have made: what a lost node has of them nobody here knows.
+    created: BTreeSet<String>,
+    /// What systemd says about the services' units.
+    units: BTreeMap<String, UnitState>,
+    /// What health checks say on this node.
+    verdicts: BTreeMap<String, Verdict>,
+    /// Failures of services on this node.
+    failures: BTreeMap<String, Record>,
+    /// Services that failed here and do not run before that has expired.
+    resting: BTreeSet<String>,
+    /// Services that run on though a check says no.
+    tolerated: BTreeSet<String>,
+    /// Services whose unit runs here and is not to.
+    strays: BTreeSet<String>,
+    stray_stops: BTreeMap<String, StrayStop>,
+    /// Resources that this node gave back unasked: not taken again before that was heard by all.
     given_back: BTreeSet<String>,
     /// Own `Released` messages that have not come back.
     releases_under_way: u32,
@@ -162,9 +191,21 @@ impl Cluster {
     /// interfaces must have been removed) and knows what its disk says.
     #[must_use]
     pub fn new(settings: Settings, state: ClusterState) -> Self {
+        let order = Order::of(&state);
         Self {
             settings,
             state,
+            plan: Plan::default(),
+            order,
+            unsure_since: None,
+            created: BTreeSet::new(),
+            units: BTreeMap::new(),
+            verdicts: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            resting: BTreeSet::new(),
+            tolerated: BTreeSet::new(),
+            strays: BTreeSet::new(),
+            stray_stops: BTreeMap::new(),
             member: None,
             quorum: None,
             votes: None,
@@ -187,8 +228,8 @@ impl Cluster {
             ledger: Ledger::default(),
             had_ledger: false,
             lost: BTreeMap::new(),
-            strayed_until: Time::default(),
-            held_back: false,
+            strayed_until: None,
+            held_back: None,
             in_step_since: Time::default(),
             announce: false,
             taking: BTreeSet::new(),
@@ -230,9 +271,13 @@ impl Cluster {
             Event::Membership { members, left } => self.membership(members, &left, now),
             Event::Delivered { from, message } => self.delivered(from, message, now),
             Event::Propose { request, command } => self.propose(Some(request), command, now),
-            Event::Move { request, to } => self.begin_move(request, to, now),
+            Event::Move { request, to, names } => self.begin_move(request, to, &names, now),
             Event::ActionFinished { id, outcome } => self.action_finished(id, outcome, now),
             Event::Vanished { name } => self.vanished(&name, now),
+            Event::UnitChanged { name, state } => self.unit_changed(&name, state),
+            Event::CheckChanged { name, healthy, error } => {
+                self.check_changed(&name, Verdict { healthy, error });
+            }
             Event::Tick => {}
             Event::Shutdown => self.shutdown(now),
         }
@@ -280,13 +325,10 @@ impl Cluster {
         self.member.is_some() && self.view.first() == self.member.as_ref()
     }
 
-    /// The leader: the lowest id among nodes that may take something on.
+    /// The leader: the best node of those that may take something on.
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
-        if !self.is_operational() {
-            return None;
-        }
-        self.ledger.candidates(&self.view, &self.state).first().copied()
+        self.plan.leader.filter(|_| self.is_operational())
     }
 
     /// Nodes whose daemon is in the group.
@@ -295,19 +337,19 @@ impl Cluster {
         self.view.iter().map(|member| member.node).collect()
     }
 
-    /// Names of the VIPs that are, or may be, on an interface of this node.
+    /// Names of the resources that this node has, or may have.
     #[must_use]
     pub fn held(&self) -> BTreeSet<String> {
         self.holds.keys().cloned().collect()
     }
 
-    /// Names of the VIPs that this node has put on an interface and not begun to release.
+    /// Names of the resources that this node has and has not begun to let go.
     #[must_use]
     pub fn active(&self) -> BTreeSet<String> {
         self.holds.iter().filter(|(_, hold)| hold.is_active()).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether new addresses may be taken now.
+    /// Whether anything new may be taken now.
     fn may_acquire(&self) -> bool {
         self.is_operational() && self.ring_agrees() && self.leaving.is_none()
     }

@@ -24,6 +24,22 @@ pub enum LeaveReason {
     Undefined,
 }
 
+/// What systemd says about a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnitState {
+    /// It runs.
+    Active,
+    /// It does not.
+    Inactive,
+    /// It does not, and has failed.
+    Failed,
+    /// It is being started or stopped.
+    Changing,
+    /// There is no such unit.
+    Missing,
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,12 +95,15 @@ pub enum Event {
         /// The change.
         command: Command,
     },
-    /// An operator wants VIPs moved.
+    /// An operator wants resources moved.
     Move {
         /// The request that `Answer` names.
         request: u64,
         /// Where to; the best other node if absent.
         to: Option<NodeId>,
+        /// Their names; what is colocated goes along. All if empty.
+        #[serde(default)]
+        names: BTreeSet<String>,
     },
     /// An action ended.
     ActionFinished {
@@ -98,6 +117,23 @@ pub enum Event {
     Vanished {
         /// Name of the VIP.
         name: String,
+    },
+    /// What systemd says about a configured service's unit has changed, from whatever cause; told on every
+    /// node, and in order with the outcomes of the service's actions.
+    UnitChanged {
+        /// Name of the service.
+        name: String,
+        /// How its unit is.
+        state: UnitState,
+    },
+    /// The verdict of a health check on this node has changed.
+    CheckChanged {
+        /// Name of the check.
+        name: String,
+        /// `None`: it is not known.
+        healthy: Option<bool>,
+        /// Why not, as the probe says it.
+        error: Option<String>,
     },
     /// A deadline passed, or it is time to look again.
     Tick,

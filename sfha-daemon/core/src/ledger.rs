@@ -1,4 +1,4 @@
-//! Who may hold which VIP now: the same on every member that is in step.
+//! Who may hold which resource now: the same on every member that is in step.
 //!
 //! ```text
 //!            assigned to the target                   released (said by the holder)
@@ -10,37 +10,118 @@
 //!
 //! Every arrow is taken on delivery of an ordered message or of a change of membership, so all members
 //! take it at the same point. *Held* is a permission: the holder still asks its own quorum before it
-//! acts, and reports when the address is on its interface.
+//! acts, and reports when the address is on its interface, or the unit runs.
+//!
+//! Where a resource belongs is for [`placement`](crate::placement) to say: here it is only given out, when it
+//! is certain that nobody has it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Hello, Member};
+use crate::message::{Failures, Hello, Member, Outcome};
+use crate::placement::{Order, Plan};
+use crate::resources::HealthCheck;
 use crate::state::{Age, ClusterState, NodeId};
 
-/// Who may hold which VIP.
+/// Who may hold which resource, and what was told about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// By name of the VIP.
+    /// By name of the resource.
     pub slots: BTreeMap<String, Slot>,
     /// Nodes that are about to stop.
     pub leaving: BTreeSet<NodeId>,
-    /// VIPs and the nodes that could not take them on.
-    pub unable: BTreeSet<(String, NodeId)>,
-    /// Why a VIP could not be taken on, the last time: a code.
+    /// By resource, the nodes that could not take it on, or not keep it.
+    pub unable: BTreeMap<String, BTreeSet<NodeId>>,
+    /// Why a resource could not be taken on or let go, the last time: a code.
     pub problems: BTreeMap<String, String>,
-    /// The address for which a slot was given out: while it may be on an interface under one name, it
-    /// is not given out under another.
-    pub addresses: BTreeMap<String, IpAddr>,
-    /// Nodes that still have a VIP that is not theirs: it is given to nobody before they let go.
+    /// What a slot was given out for: while that may be somewhere under one name, it is not given out under
+    /// another.
+    pub given: BTreeMap<String, Given>,
+    /// Nodes that still have a resource that is not theirs: it is given to nobody before they let go.
     pub stale: BTreeSet<(String, NodeId)>,
-    /// Where an operator moves VIPs whose holder has let go in the middle of a round.
+    /// Where an operator moves resources whose holder has let go in the middle of a round.
     pub goals: BTreeMap<String, NodeId>,
+    /// Services that their holder could not stop: while that stands, nobody else takes them on, not even when
+    /// the holder is lost. Fencing the holder would end it.
+    #[serde(default)]
+    pub stuck: BTreeMap<String, NodeId>,
+    /// The last leader.
+    #[serde(default)]
+    pub leader: Option<NodeId>,
+    /// Resources that an operator moved: they stay until a node comes back.
+    #[serde(default)]
+    pub kept: BTreeSet<String>,
+    /// The candidates of the last assignment.
+    #[serde(default)]
+    pub known: BTreeSet<NodeId>,
+    /// By service and node, failures that have not expired.
+    #[serde(default)]
+    pub failures: BTreeMap<String, BTreeMap<NodeId, Failures>>,
+    /// By health check and node, what it says.
+    #[serde(default)]
+    pub verdicts: BTreeMap<String, BTreeMap<NodeId, Verdict>>,
+    /// Services, and nodes on which their unit runs though it is not to.
+    #[serde(default)]
+    pub strays: BTreeSet<(String, NodeId)>,
 }
 
-/// Who may hold one VIP.
+/// What must not be on two nodes, whatever it is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Thing {
+    /// An address.
+    Address(IpAddr),
+    /// A systemd unit.
+    Unit(String),
+}
+
+impl Thing {
+    /// What is configured under that name.
+    #[must_use]
+    pub fn of(state: &ClusterState, name: &str) -> Option<Self> {
+        let vip = state.vips.get(name).map(|vip| Self::Address(vip.address.addr()));
+        vip.or_else(|| state.services.get(name).map(|service| Self::Unit(service.unit.clone())))
+    }
+}
+
+/// What a slot was given out for. It stays so for as long as somebody may have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// What it is.
+    pub thing: Thing,
+    /// Longest time that stopping it takes, in milliseconds: then it is killed.
+    pub stop_ms: u64,
+    /// How long at most it runs on a node that has to give everything up, in milliseconds.
+    pub gone_ms: u64,
+}
+
+impl Given {
+    /// What is configured under that name.
+    #[must_use]
+    pub fn of(state: &ClusterState, order: &Order, name: &str) -> Option<Self> {
+        let stop_ms = state.services.get(name).map_or(0, |service| service.stop_timeout_ms);
+        let thing = Thing::of(state, name)?;
+        Some(Self { thing, stop_ms, gone_ms: order.stops_within_ms(name) })
+    }
+
+    /// Known only from whoever has it, who knows the times.
+    fn unknown(thing: Thing) -> Self {
+        Self { thing, stop_ms: u64::MAX, gone_ms: 0 }
+    }
+}
+
+/// What a health check says on one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// `None`: it is not known.
+    pub healthy: Option<bool>,
+    /// Why not, as the probe says it.
+    pub error: Option<String>,
+}
+
+/// Who may hold one resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Slot {
@@ -52,7 +133,7 @@ pub enum Slot {
         node: NodeId,
         /// Where an operator moves it to.
         to: Option<NodeId>,
-        /// The node has reported it on its interface.
+        /// The node has reported it on its interface, or running.
         active: bool,
     },
     /// Who may have had it is not in the group.
@@ -81,29 +162,55 @@ impl Ledger {
             .collect()
     }
 
-    /// Where a VIP belongs: where an operator sends it, else where it is, else with the lowest id.
+    /// That node could not take it on, or not keep it.
     #[must_use]
-    pub fn target(&self, vip: &str, candidates: &BTreeSet<NodeId>) -> Option<NodeId> {
-        let able = |id: &NodeId| candidates.contains(id) && !self.unable.contains(&(vip.to_owned(), *id));
-        if let Some(Slot::Held { node, to, .. }) = self.slots.get(vip) {
-            if let Some(to) = to.filter(able) {
-                return Some(to);
-            }
-            if able(node) {
-                return Some(*node);
-            }
-        }
-        candidates.iter().copied().find(able)
+    pub fn is_unable(&self, name: &str, node: NodeId) -> bool {
+        self.unable.get(name).is_some_and(|nodes| nodes.contains(&node))
     }
 
-    /// Gives every free VIP to its target, and forgets slots of VIPs that are no more.
-    pub fn assign(&mut self, state: &ClusterState, candidates: &BTreeSet<NodeId>) {
-        // Of a VIP that was removed, the slot stays until nobody can have its address any more.
-        self.slots.retain(|name, slot| state.vips.contains_key(name) || *slot != Slot::Free);
-        self.addresses.retain(|name, _| self.slots.contains_key(name));
-        self.problems.retain(|name, _| state.vips.contains_key(name));
-        self.unable.retain(|(name, node)| state.vips.contains_key(name) && state.nodes.contains_key(node));
-        self.goals.retain(|name, _| state.vips.contains_key(name));
+    /// Where an operator moves it to.
+    #[must_use]
+    pub fn goal(&self, name: &str) -> Option<NodeId> {
+        match self.slots.get(name) {
+            Some(Slot::Held { to: Some(to), .. }) => Some(*to),
+            _ => self.goals.get(name).copied(),
+        }
+    }
+
+    /// A check that no node should fail does so there.
+    #[must_use]
+    pub fn fails_a_check(&self, state: &ClusterState, node: NodeId) -> bool {
+        self.verdicts.iter().any(|(name, verdicts)| {
+            let critical = |check: &HealthCheck| check.critical && check.service.is_none();
+            verdicts.get(&node).is_some_and(|verdict| verdict.healthy == Some(false))
+                && state.checks.get(name).is_some_and(critical)
+        })
+    }
+
+    /// Forgets what is over: slots of resources that are no more, goals that are gone, and, when a node comes
+    /// back, where operators moved things and what could not be taken on there.
+    pub fn tidy(&mut self, state: &ClusterState, candidates: &BTreeSet<NodeId>) {
+        let configured = |name: &String| state.vips.contains_key(name) || state.services.contains_key(name);
+        // Of a resource that was removed, the slot stays until nobody can have it any more.
+        self.slots.retain(|name, slot| configured(name) || *slot != Slot::Free);
+        self.given.retain(|name, _| self.slots.contains_key(name));
+        self.stuck.retain(|name, _| self.slots.contains_key(name));
+        self.problems.retain(|name, _| configured(name));
+        self.goals.retain(|name, _| configured(name));
+        self.kept.retain(configured);
+        self.failures.retain(|name, _| state.services.contains_key(name));
+        self.strays.retain(|(name, _)| state.services.contains_key(name));
+        self.verdicts.retain(|name, _| state.checks.contains_key(name));
+        let back: Vec<NodeId> = candidates.difference(&self.known).copied().collect();
+        if !back.is_empty() {
+            self.kept.clear();
+        }
+        self.unable.retain(|name, nodes| {
+            let service = state.services.contains_key(name);
+            nodes.retain(|node| state.nodes.contains_key(node) && (service || !back.contains(node)));
+            configured(name) && !nodes.is_empty()
+        });
+        self.known.clone_from(candidates);
         if state.maintenance {
             return;
         }
@@ -113,78 +220,155 @@ impl Ledger {
                 *to = to.filter(|to| candidates.contains(to));
             }
         }
-        for (name, vip) in &state.vips {
-            let ip = vip.address.addr();
+    }
+
+    /// Gives every free resource to the node where it belongs.
+    pub fn assign(&mut self, state: &ClusterState, order: &Order, plan: &Plan) {
+        self.leader = plan.leader;
+        if state.maintenance {
+            return;
+        }
+        for name in state.vips.keys().chain(state.services.keys()) {
             let free = matches!(self.slots.get(name), None | Some(Slot::Free));
-            if free && !self.is_stale(name) && !self.may_be_elsewhere(name, ip) {
-                let goal = self.goals.remove(name).filter(|to| self.is_able(name, *to, candidates));
-                let target = goal.or_else(|| self.target(name, candidates));
+            let Some(given) = Given::of(state, order, name).filter(|_| free) else { continue };
+            if !self.is_stale(name) && !self.may_be_elsewhere(name, &given.thing) {
+                let target = plan.targets.get(name).copied();
+                if target.is_some() {
+                    self.goals.remove(name);
+                }
                 self.slots.insert(name.clone(), target.map_or(Slot::Free, Slot::held));
-                self.addresses.insert(name.clone(), ip);
+                self.given.insert(name.clone(), given);
             }
         }
     }
 
     /// Somebody whose it is not has not let go of it.
     #[must_use]
-    pub fn is_stale(&self, vip: &str) -> bool {
-        self.stale.iter().any(|(name, _)| name == vip)
+    pub fn is_stale(&self, resource: &str) -> bool {
+        self.stale.iter().any(|(name, _)| name == resource)
     }
 
-    /// That address may be on an interface under another name.
-    fn may_be_elsewhere(&self, name: &str, ip: IpAddr) -> bool {
-        let same = |(other, address): (&String, &IpAddr)| {
-            other != name && *address == ip && self.slots.get(other).is_some_and(|slot| *slot != Slot::Free)
+    /// That thing may be somewhere under another name.
+    fn may_be_elsewhere(&self, name: &str, thing: &Thing) -> bool {
+        let same = |(other, given): (&String, &Given)| {
+            other != name
+                && given.thing == *thing
+                && self.slots.get(other).is_some_and(|slot| *slot != Slot::Free)
         };
-        self.addresses.iter().any(same)
+        self.given.iter().any(same)
     }
 
-    fn is_able(&self, vip: &str, node: NodeId, candidates: &BTreeSet<NodeId>) -> bool {
-        candidates.contains(&node) && !self.unable.contains(&(vip.to_owned(), node))
+    fn is_able(&self, name: &str, node: NodeId, candidates: &BTreeSet<NodeId>) -> bool {
+        candidates.contains(&node) && !self.is_unable(name, node)
     }
 
     /// The holder has let go. Where an operator moves it to, it goes at once, if it is known who the
     /// candidates are (in the middle of a round, members differ about that).
-    pub fn released(&mut self, vip: &str, by: NodeId, candidates: Option<&BTreeSet<NodeId>>) {
-        self.stale.remove(&(vip.to_owned(), by));
-        let Some(Slot::Held { node, to, .. }) = self.slots.get(vip) else { return };
+    pub fn released(&mut self, name: &str, by: NodeId, candidates: Option<&BTreeSet<NodeId>>) {
+        self.stale.remove(&(name.to_owned(), by));
+        if self.stuck.get(name) == Some(&by) {
+            self.stuck.remove(name);
+            self.problems.remove(name);
+        }
+        let Some(Slot::Held { node, to, .. }) = self.slots.get(name) else { return };
         if *node != by {
             return;
         }
         let to = *to;
-        let next = to.filter(|to| candidates.is_some_and(|candidates| self.is_able(vip, *to, candidates)));
+        let next = to.filter(|to| candidates.is_some_and(|candidates| self.is_able(name, *to, candidates)));
         if let (None, Some(to)) = (candidates, to) {
-            self.goals.insert(vip.to_owned(), to);
+            self.goals.insert(name.to_owned(), to);
         }
-        self.slots.insert(vip.to_owned(), next.map_or(Slot::Free, Slot::held));
+        self.slots.insert(name.to_owned(), next.map_or(Slot::Free, Slot::held));
     }
 
-    /// A lost VIP is taken by a node that has waited for as long as it had to.
-    pub fn taken(&mut self, vip: &str, by: NodeId, state: &ClusterState) {
-        if self.is_stale(vip) || !matches!(self.slots.get(vip), Some(Slot::Lost { .. })) {
+    /// A lost resource is taken by a node that has waited for as long as it had to.
+    pub fn taken(&mut self, name: &str, by: NodeId, state: &ClusterState, order: &Order) {
+        if self.is_stale(name) || !matches!(self.slots.get(name), Some(Slot::Lost { .. })) {
             return;
         }
-        // One that was removed meanwhile is only forgotten; one whose address may be elsewhere waits.
-        let slot = match state.vips.get(vip).map(|vip| vip.address.addr()) {
-            Some(ip) if !self.may_be_elsewhere(vip, ip) => {
-                self.addresses.insert(vip.to_owned(), ip);
+        // One that was removed meanwhile is only forgotten; one that may be elsewhere under another name waits.
+        let slot = match Given::of(state, order, name) {
+            Some(given) if !self.may_be_elsewhere(name, &given.thing) => {
+                self.given.insert(name.to_owned(), given);
                 Slot::held(by)
             }
             _ => Slot::Free,
         };
-        self.slots.insert(vip.to_owned(), slot);
+        self.slots.insert(name.to_owned(), slot);
+    }
+
+    /// A node says how a resource of its fares.
+    pub fn reported(&mut self, name: &str, by: NodeId, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Failed(_)) {
+            self.stale.remove(&(name.to_owned(), by));
+        }
+        let Some(Slot::Held { node, active, .. }) = self.slots.get_mut(name) else { return };
+        if *node != by {
+            return;
+        }
+        *active = *outcome == Outcome::Active;
+        match outcome {
+            Outcome::Active | Outcome::Idle(None) => {
+                self.problems.remove(name);
+            }
+            Outcome::Idle(Some(code)) => {
+                self.problems.insert(name.to_owned(), code.clone());
+            }
+            Outcome::Failed(code) => {
+                self.slots.insert(name.to_owned(), Slot::Free);
+                self.unable.entry(name.to_owned()).or_default().insert(by);
+                self.problems.insert(name.to_owned(), code.clone());
+            }
+            Outcome::Stuck(code) => {
+                self.stuck.insert(name.to_owned(), by);
+                self.problems.insert(name.to_owned(), code.clone());
+                return;
+            }
+        }
+        self.stuck.remove(name);
+    }
+
+    /// A node tells its count of a service's failures.
+    pub fn failed(&mut self, name: &str, by: NodeId, failures: Failures) {
+        if failures.unable {
+            self.unable.entry(name.to_owned()).or_default().insert(by);
+        } else if let Some(nodes) = self.unable.get_mut(name) {
+            nodes.remove(&by);
+        }
+        let counts = self.failures.entry(name.to_owned()).or_default();
+        if failures == Failures::default() {
+            counts.remove(&by);
+        } else {
+            counts.insert(by, failures);
+        }
+    }
+
+    /// What no node could take on may be tried again: VIPs only, a node counts its services' failures.
+    pub fn retry(&mut self, state: &ClusterState) {
+        let waits = self.waiting_for_a_node(state);
+        self.unable.retain(|name, _| !waits.contains(name));
+    }
+
+    /// VIPs that nobody has because nodes were not able.
+    #[must_use]
+    pub fn waiting_for_a_node(&self, state: &ClusterState) -> BTreeSet<String> {
+        let free = |name: &&String| {
+            state.vips.contains_key(*name) && matches!(self.slots.get(*name), None | Some(Slot::Free))
+        };
+        self.unable.keys().filter(free).cloned().collect()
     }
 
     /// Puts the ledger together from what every member of a view says.
     ///
-    /// A VIP that somebody says it holds is that node's, if the newest ledger that knows names it, or
+    /// A resource that somebody says it holds is that node's, if the newest ledger that knows names it, or
     /// none names anybody. If the newest names a node that is not here, it is lost. Whoever else holds
     /// it sees that it is not entitled and lets go; until then it is given to nobody new. One that
     /// nobody holds is free when its last holder is here and says so, and lost otherwise. Ledgers of members that
     /// had no quorum meanwhile say nothing about what others did; if there is no other, nothing that
     /// nobody here holds is free.
     #[must_use]
-    pub fn merge(hellos: &BTreeMap<Member, Hello>) -> Self {
+    pub fn merge(hellos: &BTreeMap<Member, Hello>, unit_margin_ms: u64) -> Self {
         let unbroken = hellos.values().any(|hello| hello.unbroken && hello.ledger.is_some());
         let mut ledgers: Vec<(Rank, &Ledger)> = hellos
             .values()
@@ -202,9 +386,9 @@ impl Ledger {
         let gone = hellos
             .values()
             .flat_map(|hello| &hello.waits)
-            .filter(|(node, wait)| **wait > 0 && !present(node))
+            .filter(|(node, _)| !present(node))
             .max_by_key(|(_, wait)| **wait)
-            .map(|(node, _)| *node);
+            .map(|(node, wait)| (*node, *wait));
 
         let mut merged = Self::default();
         for name in names {
@@ -216,8 +400,15 @@ impl Ledger {
                 Slot::Held { .. } => slot,
                 _ if !unbroken => Slot::Lost { node: None },
                 // A node that has just gone may have been given it by its last messages.
-                Slot::Free if gone.is_some() => Slot::Lost { node: gone },
-                Slot::Free | Slot::Lost { .. } => slot,
+                Slot::Free => match gone {
+                    Some((node, wait))
+                        if wait.saturating_add(longest(&ledgers, name, unit_margin_ms)) > 0 =>
+                    {
+                        Slot::Lost { node: Some(node) }
+                    }
+                    _ => Slot::Free,
+                },
+                Slot::Lost { .. } => slot,
             };
             let holder = if let Slot::Held { node, .. } = &slot { Some(*node) } else { None };
             let others = hellos
@@ -231,27 +422,75 @@ impl Ledger {
         }
         merged.leaving =
             hellos.iter().filter(|(_, hello)| hello.leaving).map(|(member, _)| member.node).collect();
-        for (_, ledger) in ledgers {
-            merged.unable.extend(ledger.unable.iter().cloned());
-            for (name, problem) in &ledger.problems {
-                merged.problems.entry(name.clone()).or_insert_with(|| problem.clone());
-            }
-            for (name, ip) in &ledger.addresses {
-                merged.addresses.entry(name.clone()).or_insert(*ip);
-            }
-        }
-        for hello in hellos.values() {
-            merged.addresses.extend(hello.holds.iter().map(|(name, ip)| (name.clone(), *ip)));
-        }
+        merged.keep_of(&ledgers);
+        merged.hear(hellos);
         merged
     }
 
-    /// The group agrees on a state: slots for all its VIPs. Of one that nobody here remembers, somebody
+    /// What the ledgers of the members remember, the best first.
+    fn keep_of(&mut self, ledgers: &[(Rank, &Self)]) {
+        if let Some((_, best)) = ledgers.first() {
+            self.leader = best.leader;
+            self.kept.clone_from(&best.kept);
+            self.known.clone_from(&best.known);
+        }
+        for (_, ledger) in ledgers {
+            for (name, nodes) in &ledger.unable {
+                self.unable.entry(name.clone()).or_default().extend(nodes);
+            }
+            for (name, problem) in &ledger.problems {
+                self.problems.entry(name.clone()).or_insert_with(|| problem.clone());
+            }
+            for (name, given) in &ledger.given {
+                // Whose opinion wins is not always who ran it: the longer time counts.
+                let known = self.given.entry(name.clone()).or_insert_with(|| given.clone());
+                known.gone_ms = known.gone_ms.max(given.gone_ms);
+            }
+            for (name, by) in &ledger.stuck {
+                let still = match self.slots.get(name) {
+                    Some(Slot::Held { node, .. } | Slot::Lost { node: Some(node) }) => node == by,
+                    _ => false,
+                };
+                if still {
+                    self.stuck.entry(name.clone()).or_insert(*by);
+                }
+            }
+        }
+    }
+
+    /// What every member says about its own node.
+    fn hear(&mut self, hellos: &BTreeMap<Member, Hello>) {
+        for hello in hellos.values() {
+            for (name, thing) in &hello.holds {
+                let given = self.given.entry(name.clone());
+                given
+                    .and_modify(|given| given.thing.clone_from(thing))
+                    .or_insert_with(|| Given::unknown(thing.clone()));
+            }
+        }
+        // A service's failures are counted by each node for itself: nothing else is known about them.
+        let given = &self.given;
+        self.unable.retain(|name, _| !matches!(given.get(name), Some(Given { thing: Thing::Unit(_), .. })));
+        for (member, hello) in hellos {
+            for (name, failures) in &hello.failures {
+                self.failed(name, member.node, *failures);
+            }
+            for (name, verdict) in &hello.verdicts {
+                self.verdicts.entry(name.clone()).or_default().insert(member.node, verdict.clone());
+            }
+            self.strays.extend(hello.strays.iter().map(|name| (name.clone(), member.node)));
+        }
+    }
+
+    /// The group agrees on a state: slots for all its resources. Of one that nobody here remembers, somebody
     /// who is not here may have it; when all are here, nobody has.
-    pub fn complete(&mut self, state: &ClusterState, present: &BTreeSet<NodeId>) {
-        for (name, vip) in &state.vips {
+    pub fn complete(&mut self, state: &ClusterState, order: &Order, present: &BTreeSet<NodeId>) {
+        for name in state.vips.keys().chain(state.services.keys()) {
             self.slots.entry(name.clone()).or_insert(Slot::Lost { node: None });
-            self.addresses.entry(name.clone()).or_insert(vip.address.addr());
+            if let Some(given) = Given::of(state, order, name) {
+                let known = self.given.entry(name.clone()).or_insert_with(|| given.clone());
+                known.gone_ms = known.gone_ms.max(given.gone_ms);
+            }
         }
         if state.nodes.keys().all(|node| present.contains(node)) {
             for slot in self.slots.values_mut() {
@@ -267,7 +506,17 @@ impl Ledger {
 /// its state.
 type Rank = (bool, Age);
 
-/// What becomes of one VIP; the opinions are of ledgers, the best first.
+/// How much longer than a VIP's that resource's wait is, in milliseconds, as far as anybody knows.
+fn longest(ledgers: &[(Rank, &Ledger)], name: &str, unit_margin_ms: u64) -> i64 {
+    let wait = |given: &Given| match given.thing {
+        Thing::Address(_) => 0,
+        Thing::Unit(_) => given.gone_ms.saturating_add(unit_margin_ms),
+    };
+    let longest = ledgers.iter().filter_map(|(_, ledger)| ledger.given.get(name)).map(wait).max();
+    i64::try_from(longest.unwrap_or_default()).unwrap_or(i64::MAX)
+}
+
+/// What becomes of one resource; the opinions are of ledgers, the best first.
 fn merge_slot(name: &str, hellos: &BTreeMap<Member, Hello>, opinions: &[(Rank, &Slot)]) -> Slot {
     let claimants: BTreeMap<NodeId, bool> = hellos
         .iter()

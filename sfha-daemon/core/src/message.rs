@@ -1,13 +1,12 @@
 //! What daemons say to each other through the CPG group, in agreed order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::Ring;
 use crate::command::Command;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Thing, Verdict};
 use crate::state::{Age, ClusterState, NodeId};
 
 /// A process in the group: the daemon of a node. A restarted daemon is another member.
@@ -77,44 +76,78 @@ pub enum GroupMessage {
         /// Whether it could be written.
         written: bool,
     },
-    /// The sender has let go of a VIP.
+    /// The sender has let go of a resource.
     Released {
-        /// Name of the VIP.
-        vip: String,
+        /// Name of the resource.
+        name: String,
     },
-    /// The sender takes a VIP whose holder was lost: it waited as long as it had to.
+    /// The sender takes a resource whose holder was lost: it waited as long as it had to.
     Take {
-        /// Name of the VIP.
-        vip: String,
+        /// Name of the resource.
+        name: String,
     },
-    /// How the sender, who may hold it, fares with a VIP.
+    /// How the sender, who may hold it, fares with a resource.
     Report {
-        /// Name of the VIP.
-        vip: String,
-        /// On the interface, or the code of why not.
+        /// Name of the resource.
+        name: String,
+        /// How.
         outcome: Outcome,
     },
     /// VIPs whose every candidate failed may be tried again.
     Retry,
-    /// An operator moves VIPs to a node.
+    /// An operator moves resources to a node.
     Move {
-        /// Names of the VIPs.
-        vips: BTreeSet<String>,
+        /// Their names.
+        names: BTreeSet<String>,
         /// Where to.
         to: NodeId,
+    },
+    /// What a health check says on the sender's node.
+    Checked {
+        /// Name of the check.
+        name: String,
+        /// What it says; `None`: it is not asked there any more.
+        verdict: Option<Verdict>,
+    },
+    /// The failures of a service that the sender counts for its own node.
+    Failures {
+        /// Name of the service.
+        name: String,
+        /// How many, and what follows.
+        failures: Failures,
+    },
+    /// A service's unit runs on the sender's node, where it is not to run; or does so no more.
+    Stray {
+        /// Name of the service.
+        name: String,
+        /// It runs.
+        runs: bool,
     },
     /// The sender is about to stop: it takes nothing on and lets everything go.
     Leaving,
 }
 
-/// How taking a VIP on went.
+/// How a holder fares with a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It is on the interface.
+    /// It is on the interface; it runs.
     Active,
-    /// It could not be put there: a code.
+    /// It is not, and stays with the holder: it waits for another resource, or has failed with this code.
+    Idle(Option<String>),
+    /// It could not be taken on, or not be kept, and is given back: a code.
     Failed(String),
+    /// It is to be let go and cannot be: nobody else may take it on. A code.
+    Stuck(String),
+}
+
+/// How often a service has failed on a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// Failures that have not expired.
+    pub count: u32,
+    /// The node gave it back because of them and does not get it again before they expire.
+    pub unable: bool,
 }
 
 /// What a member has.
@@ -128,9 +161,10 @@ pub struct Hello {
     pub age: Age,
     /// Hash of its state.
     pub hash: String,
-    /// VIPs that are, or may be, on one of its interfaces, and their addresses.
-    pub holds: BTreeMap<String, IpAddr>,
-    /// VIPs of those that it has seen on the interface.
+    /// Resources that it has, or may have, and what they are; and services that were given to it and do not
+    /// run yet.
+    pub holds: BTreeMap<String, Thing>,
+    /// Those of them that are on the interface, or run.
     pub active: BTreeSet<String>,
     /// The ledger it last agreed on; `None` for a daemon that has just started.
     pub ledger: Option<Ledger>,
@@ -139,11 +173,22 @@ pub struct Hello {
     pub unbroken: bool,
     /// It knows that it has not; otherwise, it may only not have been told yet.
     pub broken: bool,
-    /// For how long yet, in milliseconds, what a missing node held must not be taken.
-    pub waits: BTreeMap<NodeId, u64>,
-    /// For how long yet, in milliseconds, a node that the ring lost may have what nobody here knows of.
+    /// For how long yet, in milliseconds, VIPs that a missing node held must not be taken; less than nothing
+    /// since then. Services wait longer, counted from there.
+    pub waits: BTreeMap<NodeId, i64>,
+    /// For how long yet, in milliseconds, a node that the ring lost may have VIPs that nobody here knows of;
+    /// as [`Hello::waits`].
     #[serde(default)]
-    pub strayed: u64,
+    pub strayed: Option<i64>,
+    /// Failures of services on its node.
+    #[serde(default)]
+    pub failures: BTreeMap<String, Failures>,
+    /// What health checks say on its node.
+    #[serde(default)]
+    pub verdicts: BTreeMap<String, Verdict>,
+    /// Services whose unit runs on its node, where it is not to run.
+    #[serde(default)]
+    pub strays: BTreeSet<String>,
     /// It is about to stop.
     pub leaving: bool,
 }

@@ -29,6 +29,26 @@ impl Time {
     }
 }
 
+impl Time {
+    /// So many milliseconds later; before, when less than nothing.
+    #[must_use]
+    pub fn offset_ms(self, ms: i64) -> Self {
+        let micros = ms.unsigned_abs().saturating_mul(1000);
+        Self(if ms < 0 { self.0.saturating_sub(micros) } else { self.0.saturating_add(micros) })
+    }
+
+    /// Milliseconds from `other` to this, rounded up; less than nothing when this is before it.
+    #[must_use]
+    pub fn ms_from(self, other: Self) -> i64 {
+        let ms = |wait: Duration| i64::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
+        if self >= other {
+            ms(self.since(other))
+        } else {
+            -i64::try_from(other.since(self).as_millis()).unwrap_or(i64::MAX)
+        }
+    }
+}
+
 impl Add<Duration> for Time {
     type Output = Self;
 

@@ -15,6 +15,7 @@ fuzz_target!(|text: &str| {
         program: "fuzz".into(),
         node_lost_delay: Duration::from_millis(300),
         daemon_lost_delay: Duration::from_millis(2300),
+        unit_margin: Duration::from_secs(6),
     };
     let mut core = Cluster::new(settings, state);
     let mut now = Time::default();

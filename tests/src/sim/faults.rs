@@ -140,7 +140,7 @@ impl World {
                 let Some(pid) = self.daemon(node).map(|daemon| daemon.pid) else { return };
                 let to = if self.rng.chance(500) { self.some_node(|_| true) } else { None };
                 let request = self.book.ask(node, pid, self.now, None);
-                self.feed(node, Event::Move { request, to });
+                self.feed(node, Event::Move { request, to, names: BTreeSet::new() });
             }
             Fault::Maintenance => {
                 let on = self.rng.chance(500);

@@ -18,6 +18,15 @@ pub(super) enum Work {
     Reload { fails: bool },
 }
 
+impl Work {
+    fn resource(&self) -> Option<&str> {
+        match self {
+            Self::Acquire { name, .. } | Self::Release { name, .. } => Some(name),
+            Self::Persist { .. } | Self::Reload { .. } => None,
+        }
+    }
+}
+
 impl World {
     pub(super) fn act(&mut self, node: NodeId, action: Action) {
         self.tell(|| {
@@ -34,6 +43,7 @@ impl World {
             Action::Persist { id, state } => self.persist(node, pid, id, state),
             Action::Acquire { id, name, vip } => self.acquire(node, pid, id, name, vip),
             Action::Release { id, name, vip } => self.release(node, pid, id, name, vip),
+            Action::StartService { .. } | Action::StopService { .. } | Action::RestartService { .. } => {}
             Action::Announce { .. } => {}
             Action::ReloadCorosync { id } => {
                 let (wait, fails) = (self.rng.millis(1, 50), self.rng.chance(200));
@@ -81,10 +91,11 @@ impl World {
         (takes, bad && self.rng.chance(100))
     }
 
-    /// When the actions of one VIP that were asked for so far, and one more, are over.
-    fn in_turn(&mut self, node: NodeId, name: &str, takes: u64) -> u64 {
+    /// When the actions of one resource that were asked for so far, and one more, are over.
+    fn in_turn(&mut self, node: NodeId, id: ActionId, name: &str, takes: u64) -> u64 {
         let now = self.now;
         let Some(daemon) = self.daemon_mut(node) else { return now };
+        daemon.under_way.entry(name.to_owned()).or_default().insert(id);
         let busy = daemon.busy.entry(name.to_owned()).or_default();
         *busy = (*busy).max(now) + takes;
         *busy - now
@@ -94,7 +105,7 @@ impl World {
         self.check_acquire(node, &name);
         self.last_change = self.now;
         let (takes, fails) = self.interface();
-        let wait = self.in_turn(node, &name, takes);
+        let wait = self.in_turn(node, id, &name, takes);
         if let Some(daemon) = self.daemon_mut(node) {
             daemon.wanted.insert(name.clone(), vip.clone());
         }
@@ -104,7 +115,7 @@ impl World {
     fn release(&mut self, node: NodeId, pid: u32, id: ActionId, name: String, vip: Vip) {
         self.last_change = self.now;
         let (takes, fails) = self.interface();
-        let wait = self.in_turn(node, &name, takes);
+        let wait = self.in_turn(node, id, &name, takes);
         let now = self.now;
         if let Some(daemon) = self.daemon_mut(node) {
             // Not renewed from this turn on.
@@ -125,6 +136,16 @@ impl World {
             let wait = self.rng.millis(5, 15);
             self.after(wait, Coming::Done(node, pid, id, work));
             return;
+        }
+        if let Some(name) = work.resource().map(str::to_owned)
+            && let Some(daemon) = self.daemon_mut(node)
+        {
+            let under_way = daemon.under_way.entry(name).or_default();
+            if under_way.first() != Some(&id) {
+                // A process that stood still is late with one that came before.
+                return self.after(MS, Coming::Done(node, pid, id, work));
+            }
+            under_way.remove(&id);
         }
         let (lease, now) = (self.profile.lease, self.now);
         let failed;

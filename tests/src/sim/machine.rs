@@ -1,6 +1,6 @@
 //! A node: its power, its disk, its kernel's addresses, and the daemon's hands (what `io` is for real).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use sfha_core::state::Vip;
@@ -63,6 +63,8 @@ pub struct Daemon {
     pub wanted: BTreeMap<String, Vip>,
     /// Until when the actions of one VIP take.
     pub busy: BTreeMap<String, u64>,
+    /// What was asked for and is not over, by resource: one after the other.
+    pub under_way: BTreeMap<String, BTreeSet<ActionId>>,
     /// Until when writing takes.
     pub disk_busy: u64,
     /// Writes that are not over.
@@ -122,6 +124,7 @@ impl Daemon {
             newest: [0, 0],
             wanted: BTreeMap::new(),
             busy: BTreeMap::new(),
+            under_way: BTreeMap::new(),
             disk_busy: 0,
             writing: VecDeque::new(),
             bad_release: BTreeMap::new(),

@@ -70,6 +70,8 @@ pub struct Profile {
     pub node_lost_delay: Duration,
     /// As in the core's settings.
     pub daemon_lost_delay: Duration,
+    /// As in the core's settings.
+    pub unit_margin: Duration,
     /// Shortest and longest time between a ring's stall and the next ring.
     pub detection: (u64, u64),
     /// Some nodes are on two interfaces' sides at once for a moment: never allowed without this.
@@ -95,6 +97,7 @@ impl Profile {
             renewal: RENEWAL,
             node_lost_delay: NODE_LOST_DELAY,
             daemon_lost_delay: DAEMON_LOST_DELAY,
+            unit_margin: UNIT_MARGIN,
             detection: LAN_DETECTION,
             impaired_may_overlap: false,
             quorum_lag: 20 * MS,
@@ -110,6 +113,9 @@ pub const RENEWAL: u64 = 250 * MS;
 
 /// Covers the skew between two sides of a split.
 pub const NODE_LOST_DELAY: Duration = Duration::from_millis(300);
+
+/// Covers a daemon that stands still until its watchdog bites (5 s), and `ExecStopPost=`.
+pub const UNIT_MARGIN: Duration = Duration::from_secs(6);
 
 /// Covers a lease.
 pub const DAEMON_LOST_DELAY: Duration = Duration::from_millis(1200);

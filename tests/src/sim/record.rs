@@ -19,6 +19,9 @@ pub struct Start {
     pub node_lost_delay_ms: u64,
     /// As in the core's settings, in milliseconds.
     pub daemon_lost_delay_ms: u64,
+    /// As in the core's settings.
+    #[serde(default)]
+    pub unit_margin_ms: u64,
     /// What its disk said.
     pub state: ClusterState,
 }
@@ -90,6 +93,7 @@ pub fn replay(log: &Log) -> anyhow::Result<Cluster> {
         program: log.start.program.clone(),
         node_lost_delay: Duration::from_millis(log.start.node_lost_delay_ms),
         daemon_lost_delay: Duration::from_millis(log.start.daemon_lost_delay_ms),
+        unit_margin: Duration::from_millis(log.start.unit_margin_ms),
     };
     let mut core = Cluster::new(settings, log.start.state.clone());
     for (index, turn) in log.turns.iter().enumerate() {

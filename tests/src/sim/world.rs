@@ -410,6 +410,7 @@ impl World {
             program: "0".to_owned(),
             node_lost_delay: lost,
             daemon_lost_delay: daemon_lost,
+            unit_margin: self.profile.unit_margin,
         };
         let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         let start = Start {
@@ -417,6 +418,7 @@ impl World {
             program: "0".to_owned(),
             node_lost_delay_ms: millis(lost),
             daemon_lost_delay_ms: millis(daemon_lost),
+            unit_margin_ms: millis(self.profile.unit_margin),
             state: machine.disk.clone(),
         };
         let log = record.then(|| Log { start, turns: Vec::new() });

@@ -1,7 +1,6 @@
 //! What the group says: membership, rounds of synchronisation, ordered messages.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use sfha_proto::ErrorCode;
 
@@ -11,6 +10,7 @@ use crate::command::Command;
 use crate::event::LeaveReason;
 use crate::ledger::{Ledger, Slot};
 use crate::message::{GroupMessage, Hello, Member, Outcome, Round};
+use crate::placement::{Order, plan};
 use crate::state::{ClusterState, NodeId};
 use crate::sync::{Sync, judge};
 use crate::time::Time;
@@ -85,7 +85,7 @@ impl Cluster {
                 // of the ring that follows, nothing new is taken.
                 self.ring_pending = true;
                 self.gone.insert(*member);
-                self.strayed_until = self.strayed_until.max(now + self.settings.node_lost_delay);
+                self.strayed_until = self.strayed_until.max(Some(now + self.settings.node_lost_delay));
                 self.settings.node_lost_delay
             } else {
                 self.settings.daemon_lost_delay
@@ -120,7 +120,7 @@ impl Cluster {
     /// ring at once, and it has still to find out that its token is lost.
     fn lost_early(&mut self, node: NodeId, now: Time) {
         let until = now + self.settings.node_lost_delay + self.settings.daemon_lost_delay;
-        self.strayed_until = self.strayed_until.max(until);
+        self.strayed_until = self.strayed_until.max(Some(until));
         self.lost_until(node, until);
     }
 
@@ -149,6 +149,8 @@ impl Cluster {
         if !self.view.contains(&from) {
             return;
         }
+        // What changes neither the state nor the ledger moves nothing.
+        let decides = !matches!(message, GroupMessage::Ack { .. } | GroupMessage::Command { .. });
         match message {
             GroupMessage::SyncStart { round } => self.say_hello(round, now),
             GroupMessage::Quorate { ring } => {
@@ -164,9 +166,21 @@ impl Cluster {
             GroupMessage::Ack { of, seq, written } => self.acknowledged(from, of, seq, written),
             other => self.change_ledger(from, other),
         }
-        if self.operational && self.sync == Sync::InStep {
-            let candidates = self.ledger.candidates(&self.view, &self.state);
-            self.ledger.assign(&self.state, &candidates);
+        if decides {
+            self.place();
+        }
+    }
+
+    /// Says where everything belongs, and gives out what is free.
+    fn place(&mut self) {
+        if self.sync != Sync::InStep {
+            return;
+        }
+        let candidates = self.ledger.candidates(&self.view, &self.state);
+        self.ledger.tidy(&self.state, &candidates);
+        self.plan = plan(&self.state, &self.ledger, &candidates);
+        if self.operational {
+            self.ledger.assign(&self.state, &self.order, &self.plan);
         }
     }
 
@@ -175,21 +189,22 @@ impl Cluster {
         self.not_operational();
         self.round_ring = self.quorum.as_ref().map(|quorum| quorum.ring);
         self.round_ring = self.round_ring.filter(|_| self.is_quorate() && self.ring_agrees());
-        let left =
-            |until: Time| u64::try_from(until.since(now).as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
-        let wait = |(node, until): (&NodeId, &Time)| (*node, left(*until));
+        let wait = |(node, until): (&NodeId, &Time)| (*node, until.ms_from(now));
         let hello = Hello {
             round,
             program: self.settings.program.clone(),
             age: self.state.age(),
             hash: self.state.hash(),
-            holds: self.held_addresses(),
+            holds: self.held_things(),
             active: self.active(),
             ledger: self.had_ledger.then(|| self.ledger.clone()),
             unbroken: self.is_quorate() && !self.broken && self.ring_agrees(),
             broken: self.broken,
             waits: self.lost.iter().map(wait).collect(),
-            strayed: left(self.strayed_until),
+            strayed: self.strayed_until.map(|until| until.ms_from(now)),
+            failures: self.failures.iter().map(|(name, record)| (name.clone(), record.told())).collect(),
+            verdicts: self.verdicts.clone(),
+            strays: self.strays.clone(),
             leaving: self.leaving.is_some(),
         };
         self.multicast(GroupMessage::Hello(Box::new(hello)));
@@ -203,15 +218,16 @@ impl Cluster {
         let round = *round;
         hellos.insert(from, hello);
         let Some(verdict) = judge(&self.view, hellos) else { return };
-        self.ledger = Ledger::merge(hellos);
+        let margin = u64::try_from(self.settings.unit_margin.as_millis()).unwrap_or(u64::MAX);
+        self.ledger = Ledger::merge(hellos, margin);
         // A member that has just come from another side knows less about who was lost when.
-        let waits: Vec<(NodeId, u64)> =
+        let waits: Vec<(NodeId, i64)> =
             hellos.values().flat_map(|hello| hello.waits.iter().map(|(node, wait)| (*node, *wait))).collect();
-        let strayed = hellos.values().map(|hello| hello.strayed).max().unwrap_or_default();
-        self.strayed_until = self.strayed_until.max(now + Duration::from_millis(strayed));
+        let strayed = hellos.values().filter_map(|hello| hello.strayed).max();
+        self.strayed_until = self.strayed_until.max(strayed.map(|wait| now.offset_ms(wait)));
         for (node, wait) in waits {
             if !self.view.iter().any(|member| member.node == node) {
-                self.lost_until(node, now + Duration::from_millis(wait));
+                self.lost_until(node, now.offset_ms(wait));
             }
         }
         if verdict.snapshot_needed {
@@ -239,7 +255,9 @@ impl Cluster {
         self.sync = Sync::InStep;
         self.had_ledger = true;
         self.in_step_since = now;
-        self.ledger.complete(&self.state, &self.daemons());
+        self.order = Order::of(&self.state);
+        self.created.clear();
+        self.ledger.complete(&self.state, &self.order, &self.daemons());
         self.repeat_proposals();
     }
 
@@ -271,9 +289,8 @@ impl Cluster {
             Err(failure) if mine => self.refused(seq, failure),
             Err(_) => {}
             Ok(()) => {
-                if let Command::AddVip { name, .. } = command {
-                    self.ledger.slots.entry(name.clone()).or_insert(Slot::Free);
-                }
+                self.order = Order::of(&self.state);
+                self.open_slots();
                 if begins {
                     self.begin = Some(Begin { by: of, seq, written: BTreeSet::new() });
                     self.established = false;
@@ -287,85 +304,143 @@ impl Cluster {
         }
     }
 
-    fn change_ledger(&mut self, from: Member, message: GroupMessage) {
-        if let Sync::Collecting { hellos, .. } = &mut self.sync {
-            // The ledger is about to be put together anew: what was said since the Hello counts.
-            if let Some(hello) = hellos.get_mut(&from) {
-                match &message {
-                    GroupMessage::Released { vip } => {
-                        hello.holds.remove(vip);
-                        hello.active.remove(vip);
+    /// What was added just now is nobody's.
+    fn open_slots(&mut self) {
+        for name in self.state.vips.keys() {
+            if !self.ledger.slots.contains_key(name) {
+                self.ledger.slots.insert(name.clone(), Slot::Free);
+            }
+        }
+        for name in self.state.services.keys() {
+            if !self.ledger.slots.contains_key(name) {
+                self.ledger.slots.insert(name.clone(), Slot::Free);
+                self.created.insert(name.clone());
+            }
+        }
+    }
+
+    /// The ledger is about to be put together anew: what was said since the Hello counts.
+    fn amend_hello(hello: &mut Hello, from: Member, message: &GroupMessage) {
+        match message {
+            GroupMessage::Released { name } => {
+                hello.holds.remove(name);
+                hello.active.remove(name);
+            }
+            GroupMessage::Report { name, outcome } => {
+                hello.active.remove(name);
+                match outcome {
+                    Outcome::Active => {
+                        hello.active.insert(name.clone());
                     }
-                    GroupMessage::Report { vip, outcome: Outcome::Failed(code) } => {
-                        hello.holds.remove(vip);
-                        hello.active.remove(vip);
-                        if let Some(ledger) = &mut hello.ledger {
-                            ledger.unable.insert((vip.clone(), from.node));
-                            ledger.problems.insert(vip.clone(), code.clone());
-                        }
+                    Outcome::Failed(_) => {
+                        hello.holds.remove(name);
                     }
-                    GroupMessage::Leaving => hello.leaving = true,
-                    GroupMessage::Report { vip, outcome: Outcome::Active } => {
-                        hello.active.insert(vip.clone());
+                    Outcome::Idle(_) | Outcome::Stuck(_) => {}
+                }
+                let Some(ledger) = &mut hello.ledger else { return };
+                match outcome {
+                    Outcome::Failed(code) => {
+                        ledger.unable.entry(name.clone()).or_default().insert(from.node);
+                        ledger.problems.insert(name.clone(), code.clone());
                     }
-                    _ => {}
+                    Outcome::Stuck(code) => {
+                        ledger.stuck.insert(name.clone(), from.node);
+                        ledger.problems.insert(name.clone(), code.clone());
+                    }
+                    Outcome::Idle(Some(code)) => {
+                        ledger.problems.insert(name.clone(), code.clone());
+                    }
+                    Outcome::Active | Outcome::Idle(None) => {}
                 }
             }
+            GroupMessage::Leaving => hello.leaving = true,
+            GroupMessage::Failures { name, failures } => {
+                hello.failures.insert(name.clone(), *failures);
+            }
+            GroupMessage::Checked { name, verdict } => match verdict {
+                Some(verdict) => drop(hello.verdicts.insert(name.clone(), verdict.clone())),
+                None => drop(hello.verdicts.remove(name)),
+            },
+            GroupMessage::Stray { name, runs: true } => drop(hello.strays.insert(name.clone())),
+            GroupMessage::Stray { name, runs: false } => drop(hello.strays.remove(name)),
+            _ => {}
+        }
+    }
+
+    fn change_ledger(&mut self, from: Member, message: GroupMessage) {
+        if let Sync::Collecting { hellos, .. } = &mut self.sync
+            && let Some(hello) = hellos.get_mut(&from)
+        {
+            Self::amend_hello(hello, from, &message);
         }
         let candidates = self.ledger.candidates(&self.view, &self.state);
         let operational = self.operational && self.sync == Sync::InStep;
+        let mine = self.member == Some(from);
         match message {
-            GroupMessage::Released { vip } => {
-                if self.member == Some(from) {
+            GroupMessage::Released { name } => {
+                if mine {
                     self.releases_under_way = self.releases_under_way.saturating_sub(1);
-                    self.given_back.remove(&vip);
+                    self.given_back.remove(&name);
                 }
-                self.ledger.released(&vip, from.node, operational.then_some(&candidates));
+                self.ledger.released(&name, from.node, operational.then_some(&candidates));
             }
-            GroupMessage::Take { vip } => {
-                if self.member == Some(from) {
-                    self.taking.remove(&vip);
+            GroupMessage::Take { name } => {
+                if mine {
+                    self.taking.remove(&name);
                 }
                 if operational && candidates.contains(&from.node) && !self.state.maintenance {
-                    self.ledger.taken(&vip, from.node, &self.state);
+                    self.ledger.taken(&name, from.node, &self.state, &self.order);
                 }
             }
-            GroupMessage::Report { vip, outcome } => {
-                if self.member == Some(from) && outcome != Outcome::Active {
-                    self.given_back.remove(&vip);
+            GroupMessage::Report { name, outcome } => {
+                if mine && matches!(outcome, Outcome::Failed(_)) {
+                    self.given_back.remove(&name);
                 }
-                if outcome != Outcome::Active {
-                    self.ledger.stale.remove(&(vip.clone(), from.node));
-                }
-                let Some(Slot::Held { node, active, .. }) = self.ledger.slots.get_mut(&vip) else { return };
-                if *node != from.node {
-                    return;
-                }
-                match outcome {
-                    Outcome::Active => {
-                        *active = true;
-                        self.ledger.problems.remove(&vip);
-                    }
-                    Outcome::Failed(code) => {
-                        self.ledger.slots.insert(vip.clone(), Slot::Free);
-                        self.ledger.unable.insert((vip.clone(), from.node));
-                        self.ledger.problems.insert(vip, code);
-                    }
-                }
+                self.ledger.reported(&name, from.node, &outcome);
             }
-            GroupMessage::Retry => self.ledger.unable.clear(),
-            GroupMessage::Move { vips, to } if operational => {
-                for vip in vips {
-                    self.ledger.unable.remove(&(vip.clone(), to));
-                    if let Some(Slot::Held { node, to: goal, .. }) = self.ledger.slots.get_mut(&vip) {
-                        *goal = (*node != to).then_some(to);
-                    }
+            GroupMessage::Retry => self.ledger.retry(&self.state),
+            GroupMessage::Move { names, to } if operational => {
+                if mine {
+                    self.move_heard(&names, to);
+                }
+                for name in names {
+                    self.move_to(name, to);
                 }
             }
             GroupMessage::Leaving => {
                 self.ledger.leaving.insert(from.node);
             }
+            GroupMessage::Failures { name, failures } => self.ledger.failed(&name, from.node, failures),
+            GroupMessage::Checked { name, verdict } => {
+                let verdicts = self.ledger.verdicts.entry(name).or_default();
+                match verdict {
+                    Some(verdict) => drop(verdicts.insert(from.node, verdict)),
+                    None => drop(verdicts.remove(&from.node)),
+                }
+            }
+            GroupMessage::Stray { name, runs: true } => {
+                self.ledger.strays.insert((name, from.node));
+            }
+            GroupMessage::Stray { name, runs: false } => {
+                self.ledger.strays.remove(&(name, from.node));
+            }
             _ => {}
         }
+    }
+
+    /// An operator wants it there, whatever has failed there before.
+    fn move_to(&mut self, name: String, to: NodeId) {
+        self.ledger.failed(&name, to, Default::default());
+        if to == self.settings.me {
+            self.forget_failures(&name);
+        }
+        match self.ledger.slots.get_mut(&name) {
+            Some(Slot::Held { node, to: goal, .. }) => *goal = (*node != to).then_some(to),
+            Some(Slot::Free) => {
+                self.ledger.goals.insert(name.clone(), to);
+            }
+            Some(Slot::Lost { .. }) | None => {}
+        }
+        self.ledger.kept.insert(name);
     }
 }

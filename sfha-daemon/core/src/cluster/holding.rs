@@ -1,81 +1,149 @@
-//! What this node has on its own interfaces, and what it does about it.
+//! What this node has, addresses on its interfaces and units that run, and what it does about it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Cluster;
 use crate::action::{Action, ActionId};
-use crate::ledger::Slot;
+use crate::ledger::{Slot, Thing};
 use crate::message::{GroupMessage, Outcome};
+use crate::resources::Service;
 use crate::state::{NodeId, Vip};
 use crate::time::Time;
 
-/// One VIP that is, or may be, on an interface of this node.
+/// One resource that this node has, or may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hold {
-    vip: Vip,
-    phase: Phase,
+    pub(super) what: What,
+    pub(super) phase: Phase,
+}
+
+/// A resource as it was when it was taken on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum What {
+    Vip(Vip),
+    Service {
+        /// With the stop time that it was given out with: the others count on it.
+        service: Service,
+        /// How long at most it runs when this node has to give everything up.
+        gone_within: Duration,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Acquiring(ActionId),
     Active,
-    /// It is no longer renewed: at `certain` the kernel has removed it, whatever the release says.
+    /// A service that has failed; it is started again or stopped when nothing that depends on it is there.
+    Broken(Ending),
+    /// It goes. A VIP is no longer renewed: at `certain` the kernel has removed it, whatever the release says.
     Releasing {
         id: Option<ActionId>,
         /// Unknown while taking it on has not ended: only then does its last lease begin.
         certain: Option<Time>,
         acquiring: Option<ActionId>,
         retry: Time,
-        failed: Option<String>,
+        tries: u32,
+        failed: Option<Ending>,
     },
 }
 
-/// Time between two tries to release.
-const RELEASE_RETRY: std::time::Duration = std::time::Duration::from_millis(200);
+/// Why a resource is let go, where that is no order's doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) code: String,
+    pub(super) next: Next,
+}
+
+/// What comes after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Once more, here.
+    Again,
+    /// It is given back.
+    Elsewhere,
+    /// It stays with this node and does not run until its failures have expired.
+    Rest,
+}
+
+/// Time between two tries to release an address.
+const RELEASE_RETRY: Duration = Duration::from_millis(200);
+
+/// Time between the first two tries to stop a service; then twice as long each time.
+const STOP_RETRY: Duration = Duration::from_secs(1);
+
+/// Longest time between two tries to stop a service.
+const STOP_RETRY_LONGEST: Duration = Duration::from_secs(60);
+
+impl What {
+    pub(super) fn thing(&self) -> Thing {
+        match self {
+            Self::Vip(vip) => Thing::Address(vip.address.addr()),
+            Self::Service { service, .. } => Thing::Unit(service.unit.clone()),
+        }
+    }
+
+    pub(super) fn is_vip(&self) -> bool {
+        matches!(self, Self::Vip(_))
+    }
+}
 
 impl Hold {
     pub(super) fn is_active(&self) -> bool {
         self.phase == Phase::Active
     }
+
+    fn is_releasing(&self) -> bool {
+        matches!(self.phase, Phase::Releasing { .. })
+    }
 }
 
 impl Cluster {
-    /// This node may have that VIP on an interface now.
-    fn entitled(&self, name: &str, vip: &Vip) -> bool {
+    /// This node may have that resource now.
+    fn entitled(&self, name: &str, what: &What) -> bool {
         if !self.is_quorate() || self.broken || self.leaving.is_some() || self.given_back.contains(name) {
             return false;
         }
-        let given_out = self.ledger.addresses.get(name) == Some(&vip.address.addr());
-        if !given_out || self.state.vips.get(name) != Some(vip) {
+        let configured =
+            match what {
+                What::Vip(vip) => self.state.vips.get(name).is_some_and(|wanted| {
+                    (wanted.address, &wanted.interface) == (vip.address, &vip.interface)
+                }),
+                What::Service { service, .. } => {
+                    self.state.services.get(name).is_some_and(|wanted| wanted.unit == service.unit)
+                }
+            };
+        let given = self.ledger.given.get(name).is_some_and(|given| given.thing == what.thing());
+        configured && given && self.is_given_to(name, self.settings.me)
+    }
+
+    /// What is given out may stay there.
+    pub(super) fn is_given_to(&self, name: &str, id: NodeId) -> bool {
+        let Some(Slot::Held { node, .. }) = self.ledger.slots.get(name) else { return false };
+        if *node != id {
             return false;
         }
-        let Some(Slot::Held { node, to, .. }) = self.ledger.slots.get(name) else { return false };
-        if *node != self.settings.me {
-            return false;
-        }
-        if self.state.maintenance {
-            return true;
-        }
-        let candidates = self.ledger.candidates(&self.view, &self.state);
-        let goes = to.is_some_and(|to| candidates.contains(&to));
-        !goes && candidates.contains(&self.settings.me)
+        // Nothing is moved while the group does not agree, nor in maintenance.
+        self.state.maintenance || !self.is_operational() || self.plan.targets.get(name) == Some(node)
+    }
+
+    /// This node may have it, and what must be there before it is.
+    fn keeps(&self, name: &str, what: &What) -> bool {
+        self.entitled(name, what) && self.firsts_stand(name)
     }
 
     /// Releases first, then takes: in this order, so that a turn never has more than it may.
     pub(super) fn reconcile(&mut self, now: Time) {
-        let release: Vec<String> = self
-            .holds
-            .iter()
-            .filter(|(name, hold)| match &hold.phase {
-                Phase::Acquiring(_) | Phase::Active => !self.entitled(name, &hold.vip),
-                Phase::Releasing { id, retry, .. } => id.is_none() && *retry <= now,
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in release {
-            self.release(&name, None, now);
+        self.note_unsure(now);
+        self.judge_services(now);
+        // A VIP waits for no service: what a client reaches goes first.
+        let order = |vips: bool| {
+            let mine = self.holds.iter().filter(move |(_, hold)| hold.what.is_vip() == vips);
+            mine.map(|(name, _)| name.clone())
+        };
+        let names: Vec<String> = order(true).chain(order(false)).collect();
+        for name in names {
+            self.release_or_repair(&name, now);
         }
         let certain: Vec<String> = self
             .holds
@@ -89,111 +157,204 @@ impl Cluster {
             self.let_go(&name);
         }
         self.give_back();
-        let wanted = self.to_acquire();
-        self.held_back = now < self.strayed_until && !wanted.is_empty();
-        if self.held_back {
-            return;
-        }
-        for (name, vip) in wanted {
+        self.stop_strays(now);
+        let (wanted, held_back) = self.to_acquire(now);
+        self.held_back = held_back;
+        for (name, what) in wanted {
             let id = self.new_action();
-            self.holds.insert(name.clone(), Hold { vip: vip.clone(), phase: Phase::Acquiring(id) });
-            self.actions.push_back(Action::Acquire { id, name, vip });
+            self.holds.insert(name.clone(), Hold { what: what.clone(), phase: Phase::Acquiring(id) });
+            self.actions.push_back(match what {
+                What::Vip(vip) => Action::Acquire { id, name, vip },
+                What::Service { service, .. } => Action::StartService { id, name, service },
+            });
         }
     }
 
-    /// What this node is to take and has not.
-    fn to_acquire(&self) -> Vec<(String, Vip)> {
+    fn release_or_repair(&mut self, name: &str, now: Time) {
+        let Some(hold) = self.holds.get(name) else { return };
+        match &hold.phase {
+            Phase::Acquiring(_) | Phase::Active => {
+                if !self.keeps(name, &hold.what) && self.may_let_go(name, now) {
+                    self.release(name, None, now);
+                }
+            }
+            Phase::Broken(ending) => {
+                let (ending, again) = (ending.clone(), ending.next == Next::Again);
+                let keeps = self.keeps(name, &hold.what);
+                if !self.may_let_go(name, now) {
+                    return;
+                }
+                if keeps && again {
+                    self.restart(name);
+                } else {
+                    self.release(name, Some(ending).filter(|_| !again), now);
+                }
+            }
+            Phase::Releasing { id, retry, .. } => {
+                if id.is_none() && *retry <= now {
+                    self.release(name, None, now);
+                }
+            }
+        }
+    }
+
+    /// What this node is to take and has not; and the first time at which more of it may be taken.
+    fn to_acquire(&self, now: Time) -> (Vec<(String, What)>, Option<Time>) {
         if !self.may_acquire() {
-            return Vec::new();
+            return (Vec::new(), None);
         }
-        let vips = self.state.vips.iter();
-        vips.filter(|(name, vip)| !self.holds.contains_key(*name) && self.entitled(name, vip))
-            .map(|(name, vip)| (name.clone(), vip.clone()))
-            .collect()
+        let vips = self.state.vips.iter().map(|(name, vip)| (name, What::Vip(vip.clone())));
+        let services = self.state.services.keys().filter(|name| self.may_start(name));
+        let services = services.filter_map(|name| Some((name, self.service_to_start(name)?)));
+        let mut held_back: Option<Time> = None;
+        let mut wanted = Vec::new();
+        for (name, what) in vips.chain(services) {
+            if self.holds.contains_key(name) || !self.keeps(name, &what) {
+                continue;
+            }
+            match self.strayed_until_for(name).filter(|until| now < *until) {
+                Some(until) => held_back = Some(held_back.map_or(until, |other| other.min(until))),
+                None => wanted.push((name.clone(), what)),
+            }
+        }
+        (wanted, held_back)
     }
 
-    fn release(&mut self, name: &str, failed: Option<String>, now: Time) {
+    fn service_to_start(&self, name: &str) -> Option<What> {
+        let given = self.ledger.given.get(name)?;
+        let mut service = self.state.services.get(name)?.clone();
+        service.stop_timeout_ms = service.stop_timeout_ms.min(given.stop_ms);
+        Some(What::Service { service, gone_within: Duration::from_millis(given.gone_ms) })
+    }
+
+    pub(super) fn release(&mut self, name: &str, failed: Option<Ending>, now: Time) {
         let id = self.new_action();
         let lease = self.settings.daemon_lost_delay;
         let Some(hold) = self.holds.get_mut(name) else { return };
-        let (certain, acquiring, failed) = match &hold.phase {
-            Phase::Releasing { certain, acquiring, failed, .. } => (*certain, *acquiring, failed.clone()),
+        let lease = hold.what.is_vip().then(|| now + lease);
+        let (certain, acquiring, failed, tries) = match &hold.phase {
+            Phase::Releasing { certain, acquiring, failed, tries, .. } => {
+                (*certain, *acquiring, failed.clone(), *tries)
+            }
             // One that has failed is over, with a failure to report.
-            Phase::Acquiring(acquiring) if failed.is_none() => (None, Some(*acquiring), None),
-            Phase::Acquiring(_) | Phase::Active => (Some(now + lease), None, failed),
+            Phase::Acquiring(acquiring) if failed.is_none() => (None, Some(*acquiring), None, 0),
+            Phase::Acquiring(_) | Phase::Active | Phase::Broken(_) => (lease, None, failed, 0),
         };
-        hold.phase = Phase::Releasing { id: Some(id), certain, acquiring, retry: now, failed };
-        let vip = hold.vip.clone();
-        self.actions.push_back(Action::Release { id, name: name.to_owned(), vip });
+        hold.phase = Phase::Releasing { id: Some(id), certain, acquiring, retry: now, tries, failed };
+        let name = name.to_owned();
+        self.actions.push_back(match hold.what.clone() {
+            What::Vip(vip) => Action::Release { id, name, vip },
+            What::Service { service, .. } => Action::StopService { id, name, service },
+        });
     }
 
-    /// The VIP is off the interface for certain: the others may know.
+    fn restart(&mut self, name: &str) {
+        let id = self.new_action();
+        let Some(hold) = self.holds.get_mut(name) else { return };
+        let What::Service { service, .. } = hold.what.clone() else { return };
+        hold.phase = Phase::Acquiring(id);
+        self.actions.push_back(Action::RestartService { id, name: name.to_owned(), service });
+    }
+
+    /// It is gone from this node for certain: the others may know.
     fn let_go(&mut self, name: &str) {
         let Some(hold) = self.holds.remove(name) else { return };
+        let failed = match hold.phase {
+            Phase::Releasing { failed, .. } => failed,
+            Phase::Acquiring(_) | Phase::Active | Phase::Broken(_) => None,
+        };
+        if let Some(Ending { next: Next::Rest, .. }) = &failed {
+            self.resting.insert(name.to_owned());
+        }
         if self.member.is_none() {
             return;
         }
-        let vip = name.to_owned();
-        match hold.phase {
-            Phase::Releasing { failed: Some(code), .. } => {
-                self.given_back.insert(vip.clone());
-                self.multicast(GroupMessage::Report { vip, outcome: Outcome::Failed(code) });
+        let name = name.to_owned();
+        let stays = self.entitled(&name, &hold.what);
+        match failed {
+            Some(Ending { code, next: Next::Elsewhere }) => {
+                self.given_back.insert(name.clone());
+                self.multicast(GroupMessage::Report { name, outcome: Outcome::Failed(code) });
             }
-            // It has become this node's again meanwhile.
-            _ if self.entitled(name, &hold.vip) => {}
-            Phase::Releasing { .. } | Phase::Acquiring(_) | Phase::Active => self.say_released(vip),
+            Some(Ending { code, next: Next::Rest }) if stays => {
+                self.multicast(GroupMessage::Report { name, outcome: Outcome::Idle(Some(code)) });
+            }
+            // It has become this node's again meanwhile, or waits here for what must be there before it.
+            _ if stays && hold.what.is_vip() && self.firsts_stand(&name) => {}
+            _ if stays => self.multicast(GroupMessage::Report { name, outcome: Outcome::Idle(None) }),
+            _ => self.say_released(name),
         }
     }
 
     /// From here until that is heard by all, in order, it is nobody's: not this node's either.
-    fn say_released(&mut self, vip: String) {
-        self.given_back.insert(vip.clone());
+    fn say_released(&mut self, name: String) {
+        self.given_back.insert(name.clone());
         self.releases_under_way += 1;
-        self.multicast(GroupMessage::Released { vip });
+        self.multicast(GroupMessage::Released { name });
     }
 
-    /// What was given to this node and it neither has nor may take goes back.
+    /// What was given to this node and it neither has nor may take goes back; so does what others wait for,
+    /// though this node has not got it.
     fn give_back(&mut self) {
         if !self.is_operational() {
             return;
         }
-        let mine = |slot: &Slot| matches!(slot, Slot::Held { node, .. } if *node == self.settings.me);
-        let entitled = |name: &String| self.state.vips.get(name).is_some_and(|vip| self.entitled(name, vip));
-        let back: Vec<String> = self
-            .ledger
-            .slots
-            .iter()
-            .filter(|(name, slot)| mine(slot) && !self.holds.contains_key(*name) && !entitled(name))
-            .filter(|(name, _)| !self.given_back.contains(*name))
-            .map(|(name, _)| name.clone())
+        let me = self.settings.me;
+        let mine = |slot: &Slot| matches!(slot, Slot::Held { node, .. } if *node == me);
+        let slots = self.ledger.slots.iter().filter(|(name, slot)| mine(slot) && !self.may_be_taken(name));
+        let stale = self.ledger.stale.iter().filter(|(_, node)| *node == me).map(|(name, _)| name);
+        let back: std::collections::BTreeSet<String> = slots
+            .map(|(name, _)| name)
+            .chain(stale)
+            .filter(|name| !self.holds.contains_key(*name) && !self.given_back.contains(*name))
+            .cloned()
             .collect();
         for name in back {
             self.say_released(name);
         }
     }
 
+    /// It is this node's, as it is configured now.
+    pub(super) fn may_be_taken(&self, name: &str) -> bool {
+        let vip = self.state.vips.get(name).map(|vip| What::Vip(vip.clone()));
+        vip.or_else(|| self.service_to_start(name)).is_some_and(|what| self.entitled(name, &what))
+    }
+
     /// The kernel removed it. Others may have it, and this node may be the last to know: it takes it
     /// only when the group, in order, gives it out again.
     pub(super) fn vanished(&mut self, name: &str, now: Time) {
-        if self.holds.get(name).is_some_and(|hold| !matches!(hold.phase, Phase::Releasing { .. })) {
+        if self.holds.get(name).is_some_and(|hold| !hold.is_releasing()) {
             self.given_back.insert(name.to_owned());
             self.release(name, None, now);
         }
     }
 
-    /// The VIPs that are, or may be, on an interface, and their addresses.
-    pub(super) fn held_addresses(&self) -> BTreeMap<String, IpAddr> {
-        self.holds.iter().map(|(name, hold)| (name.clone(), hold.vip.address.addr())).collect()
+    /// What this node has or may have, and services that were given to it and do not run yet: nobody else
+    /// can have those.
+    pub(super) fn held_things(&self) -> BTreeMap<String, Thing> {
+        let mut things: BTreeMap<String, Thing> =
+            self.holds.iter().map(|(name, hold)| (name.clone(), hold.what.thing())).collect();
+        if self.is_quorate() && !self.broken {
+            for name in self.state.services.keys().filter(|name| !self.given_back.contains(*name)) {
+                let Some(given) = self.ledger.given.get(name) else { continue };
+                let mine = matches!(self.ledger.slots.get(name), Some(Slot::Held { node, .. }) if *node == self.settings.me);
+                if mine {
+                    things.entry(name.clone()).or_insert_with(|| given.thing.clone());
+                }
+            }
+        }
+        things
     }
 
-    /// An `Acquire` or `Release` ended. Returns false when the action was neither.
+    /// Taking on or letting go ended. Returns false when the action was neither.
     pub(super) fn holding_finished(&mut self, id: ActionId, outcome: &Result<(), String>, now: Time) -> bool {
         let lease = self.settings.daemon_lost_delay;
         for hold in self.holds.values_mut() {
+            let vip = hold.what.is_vip();
             if let Phase::Releasing { certain, acquiring, .. } = &mut hold.phase
                 && *acquiring == Some(id)
             {
-                (*certain, *acquiring) = (Some(now + lease), None);
+                (*certain, *acquiring) = (vip.then(|| now + lease), None);
                 return true;
             }
         }
@@ -202,49 +363,89 @@ impl Cluster {
             Phase::Releasing { id: Some(own), .. } if *own == id => Some((name.clone(), false)),
             _ => None,
         });
-        let Some((name, acquiring)) = found else { return false };
+        let Some((name, acquiring)) = found else { return self.stray_stopped(id, outcome.is_ok(), now) };
         match (acquiring, outcome) {
             (true, Ok(())) => {
                 if let Some(hold) = self.holds.get_mut(&name) {
                     hold.phase = Phase::Active;
                 }
-                self.multicast(GroupMessage::Report { vip: name, outcome: Outcome::Active });
+                self.unit_runs(&name, true);
+                self.multicast(GroupMessage::Report { name, outcome: Outcome::Active });
             }
-            (true, Err(code)) => self.release(&name, Some(code.clone()), now),
-            (false, Ok(())) => self.let_go(&name),
-            (false, Err(_)) => {
-                if let Some(Hold { phase: Phase::Releasing { id, retry, .. }, .. }) =
-                    self.holds.get_mut(&name)
-                {
-                    *id = None;
-                    *retry = now + RELEASE_RETRY;
-                }
+            (true, Err(code)) => {
+                let next = self.count_failure(&name, now);
+                self.release(&name, Some(Ending { code: code.clone(), next }), now);
             }
+            (false, Ok(())) => {
+                self.unit_runs(&name, false);
+                self.let_go(&name);
+            }
+            (false, Err(code)) => self.release_failed(&name, code, now),
         }
         true
     }
 
-    /// When a VIP whose holder was lost may be taken: after the last loss of any node, since a node
+    fn release_failed(&mut self, name: &str, code: &str, now: Time) {
+        let Some(hold) = self.holds.get_mut(name) else { return };
+        let vip = hold.what.is_vip();
+        let Phase::Releasing { id, retry, tries, .. } = &mut hold.phase else { return };
+        let wait = if vip {
+            RELEASE_RETRY
+        } else {
+            STOP_RETRY.saturating_mul(1 << (*tries).min(6)).min(STOP_RETRY_LONGEST)
+        };
+        (*id, *retry, *tries) = (None, now + wait, tries.saturating_add(1));
+        if !vip && self.member.is_some() {
+            let outcome = Outcome::Stuck(code.to_owned());
+            self.multicast(GroupMessage::Report { name: name.to_owned(), outcome });
+        }
+    }
+
+    /// When a resource whose holder was lost may be taken: after the last loss of any node, since a node
     /// that went may have taken it with its last message.
-    pub(super) fn takeover_at(&self, holder: Option<NodeId>) -> Time {
+    pub(super) fn takeover_at(&self, name: &str, holder: Option<NodeId>) -> Time {
+        let longer = self.unit_delay(name);
         let known = self.lost.values().copied().max().unwrap_or_default();
         if holder.is_some_and(|id| self.lost.contains_key(&id)) {
-            return known;
+            return known + longer;
         }
         // Nobody here saw it go. It may have had quorum until a moment ago, with nodes that are here
         // now and left it behind; or its daemon died a moment ago.
         known.max(self.in_step_since + self.settings.node_lost_delay + self.settings.daemon_lost_delay)
+            + longer
+    }
+
+    /// How much longer than an address that resource may be where it is no longer to be.
+    fn unit_delay(&self, name: &str) -> Duration {
+        match self.ledger.given.get(name) {
+            Some(given) if matches!(given.thing, Thing::Unit(_)) => {
+                Duration::from_millis(given.gone_ms) + self.settings.unit_margin
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Until when a node that the ring lost may have that resource though nobody here knows. What the
+    /// members agreed on since they lost it says where its services are, except for those that are new.
+    fn strayed_until_for(&self, name: &str) -> Option<Time> {
+        if self.state.vips.contains_key(name) {
+            return self.strayed_until;
+        }
+        let strayed = self.strayed_until.filter(|_| self.created.contains(name))?;
+        Some(strayed + self.unit_delay(name))
     }
 
     /// Deadlines of this file.
     pub(super) fn holding_deadlines(&self) -> impl Iterator<Item = (Time, &'static str)> + '_ {
-        let strayed = self.held_back.then_some((self.strayed_until, "strayed"));
-        let holds = self.holds.values().filter_map(|hold| match &hold.phase {
+        let strayed = self.held_back.map(|at| (at, "strayed"));
+        let holds = self.holds.iter().filter_map(|(name, hold)| match &hold.phase {
             Phase::Releasing { id: None, retry, certain, .. } => {
                 Some((certain.map_or(*retry, |certain| certain.min(*retry)), "release-retry"))
             }
             Phase::Releasing { certain, .. } => certain.map(|certain| (certain, "lease-over")),
-            Phase::Acquiring(_) | Phase::Active => None,
+            Phase::Acquiring(_) | Phase::Active | Phase::Broken(_) => {
+                self.must_let_go_at(name).map(|at| (at, "stop"))
+            }
         });
         holds.chain(strayed)
     }

@@ -1,18 +1,23 @@
 //! What operators, and the program itself, ask for: commands, moves, stopping.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use sfha_proto::{ErrorCode, Failure};
 
 use super::removal::removes;
 use super::{Cluster, PERSIST_RETRY, REQUEST_DEADLINE};
 use crate::action::{Action, ActionId, Answered};
-use crate::command::Command;
+use crate::command::{Command, not_found};
 use crate::ledger::Slot;
 use crate::message::{GroupMessage, Member};
+use crate::placement::groups;
 use crate::state::NodeId;
 use crate::sync::Sync;
 use crate::time::Time;
+
+/// Longest time for a move, however long its services take.
+const MOVE_LONGEST: Duration = Duration::from_secs(600);
 
 /// One command of this node that is not answered yet.
 #[derive(Debug, Clone)]
@@ -39,11 +44,15 @@ struct Applied {
     failed: Option<NodeId>,
 }
 
-/// One move of VIPs that is not answered yet.
+/// One move of resources that is not answered yet.
 #[derive(Debug, Clone)]
 pub(super) struct Movement {
-    vips: BTreeSet<String>,
+    names: BTreeSet<String>,
     to: NodeId,
+    /// It was delivered: what failed there before does not count any more.
+    heard: bool,
+    /// How long it may take.
+    patience: Duration,
     deadline: Time,
 }
 
@@ -292,50 +301,82 @@ impl Cluster {
         (!away.is_empty()).then(|| Failure::new(ErrorCode::NodesAway).with("nodes", away.join(", ")))
     }
 
-    pub(super) fn begin_move(&mut self, request: u64, to: Option<NodeId>, now: Time) {
-        let refusal = self.refusal().or_else(|| {
-            if !self.is_operational() {
-                Some(ErrorCode::Synchronising.into())
-            } else if self.state.maintenance {
-                Some(ErrorCode::Maintenance.into())
-            } else {
-                None
+    /// Moves resources, all if none are named, with what they are colocated with.
+    pub(super) fn begin_move(
+        &mut self,
+        request: u64,
+        to: Option<NodeId>,
+        names: &BTreeSet<String>,
+        now: Time,
+    ) {
+        match self.movement(to, names, now) {
+            Err(failure) => self.answer(request, Err(failure)),
+            Ok(movement) => {
+                self.multicast(GroupMessage::Move { names: movement.names.clone(), to: movement.to });
+                self.moves.insert(request, movement);
             }
-        });
-        if let Some(failure) = refusal {
-            self.answer(request, Err(failure));
-            return;
         }
-        let candidates = self.ledger.candidates(&self.view, &self.state);
-        let holder = |slot: &Slot| match slot {
-            Slot::Held { node, .. } => Some(*node),
-            Slot::Free | Slot::Lost { .. } => None,
+    }
+
+    fn movement(&self, to: Option<NodeId>, names: &BTreeSet<String>, now: Time) -> Result<Movement, Failure> {
+        if let Some(failure) = self.refusal() {
+            return Err(failure);
+        }
+        if !self.is_operational() {
+            return Err(ErrorCode::Synchronising.into());
+        }
+        if self.state.maintenance {
+            return Err(ErrorCode::Maintenance.into());
+        }
+        let known = |name: &String| self.ledger.slots.contains_key(name);
+        if let Some(name) = names.iter().find(|name| !known(name)) {
+            return Err(not_found("resource", name));
+        }
+        let groups = groups(&self.state);
+        let chosen =
+            |group: &&Vec<&String>| names.is_empty() || group.iter().any(|name| names.contains(*name));
+        let chosen: BTreeSet<&String> = groups.iter().filter(chosen).flatten().copied().collect();
+
+        let mut candidates = self.ledger.candidates(&self.view, &self.state);
+        if candidates.iter().any(|id| !self.ledger.fails_a_check(&self.state, *id)) {
+            candidates.retain(|id| !self.ledger.fails_a_check(&self.state, *id));
+        }
+        let holder = |name: &String| match self.ledger.slots.get(name) {
+            Some(Slot::Held { node, .. }) => Some(*node),
+            _ => None,
         };
-        let from = self.ledger.slots.values().find_map(holder).or(self.leader());
+        let from = chosen.iter().find_map(|name| holder(name)).or(self.leader());
         let goal = to.or_else(|| candidates.iter().copied().find(|id| Some(*id) != from));
-        let Some(goal) = goal.filter(|id| candidates.contains(id)) else {
+        let Some(to) = goal.filter(|id| candidates.contains(id)) else {
             let name = to.map(|id| self.state.node_name(id)).unwrap_or_default();
-            self.answer(request, Err(Failure::new(ErrorCode::NoCandidate).with("name", name)));
-            return;
+            return Err(Failure::new(ErrorCode::NoCandidate).with("name", name));
         };
-        let elsewhere = |slot: &Slot| holder(slot).is_some_and(|node| node != goal);
-        let vips: BTreeSet<String> = self
-            .ledger
-            .slots
-            .iter()
-            .filter(|(_, slot)| elsewhere(slot))
-            .map(|(name, _)| name.clone())
-            .collect();
-        if vips.is_empty() {
-            let name = self.state.node_name(goal);
-            self.answer(
-                request,
-                Err(Failure::new(ErrorCode::AlreadySo).with("what", "failover").with("name", name)),
-            );
-            return;
+        // What nobody has is taken on there by whoever names it.
+        let goes = |name: &&&String| match self.ledger.slots.get(**name) {
+            Some(Slot::Held { node, .. }) => *node != to,
+            Some(Slot::Free) => !names.is_empty(),
+            Some(Slot::Lost { .. }) | None => false,
+        };
+        let names: BTreeSet<String> = chosen.iter().filter(goes).map(|name| (*name).clone()).collect();
+        if names.is_empty() {
+            let name = self.state.node_name(to);
+            return Err(Failure::new(ErrorCode::AlreadySo).with("what", "failover").with("name", name));
         }
-        self.multicast(GroupMessage::Move { vips: vips.clone(), to: goal });
-        self.moves.insert(request, Movement { vips, to: goal, deadline: now + REQUEST_DEADLINE });
+        let takes = |name: &String| {
+            self.state
+                .services
+                .get(name)
+                .map_or(0, |service| service.stop_timeout_ms.saturating_add(service.start_timeout_ms))
+        };
+        let services = names.iter().map(takes).fold(0_u64, u64::saturating_add);
+        let patience = (REQUEST_DEADLINE + Duration::from_millis(services)).min(MOVE_LONGEST);
+        Ok(Movement { names, to, heard: false, patience, deadline: now + patience })
+    }
+
+    pub(super) fn move_heard(&mut self, names: &BTreeSet<String>, to: NodeId) {
+        for movement in self.moves.values_mut() {
+            movement.heard |= movement.to == to && movement.names == *names;
+        }
     }
 
     pub(super) fn shutdown(&mut self, now: Time) {
@@ -385,18 +426,19 @@ impl Cluster {
         let candidates = self.ledger.candidates(&self.view, &self.state);
         self.moves.retain(|request, movement| {
             let there = |name: &String| {
-                !self.state.vips.contains_key(name) || matches!(self.ledger.slots.get(name), Some(Slot::Held { node, active: true, .. }) if *node == movement.to)
+                let configured = self.state.vips.contains_key(name) || self.state.services.contains_key(name);
+                !configured || matches!(self.ledger.slots.get(name), Some(Slot::Held { node, active: true, .. }) if *node == movement.to)
             };
-            let unable = |name: &String| self.ledger.unable.contains(&(name.clone(), movement.to));
+            let unable = |name: &String| self.ledger.is_unable(name, movement.to);
             let name = self.state.node_name(movement.to);
-            let result = if movement.vips.iter().all(there) {
-                Ok(Answered::Moved { vips: movement.vips.iter().cloned().collect(), to: name })
-            } else if movement.vips.iter().any(unable)
+            let result = if movement.names.iter().all(there) {
+                Ok(Answered::Moved { vips: movement.names.iter().cloned().collect(), to: name })
+            } else if (movement.heard && movement.names.iter().any(unable))
                 || (self.sync == Sync::InStep && !candidates.contains(&movement.to))
             {
                 Err(Failure::new(ErrorCode::NoCandidate).with("name", name))
             } else if movement.deadline <= now {
-                Err(timed_out("failover"))
+                Err(timed_out("failover").with("seconds", movement.patience.as_secs()))
             } else {
                 return true;
             };

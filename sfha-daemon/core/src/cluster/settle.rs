@@ -37,6 +37,7 @@ impl Cluster {
         let retry = self.retry_unable_at.map(|at| (at, "retry-unable"));
         takeover
             .chain(self.holding_deadlines())
+            .chain(self.service_deadlines())
             .chain(self.request_deadlines())
             .chain(self.removal_deadlines())
             .chain(leave)
@@ -108,7 +109,7 @@ impl Cluster {
         if self.established {
             self.close_invites(now);
         }
-        if self.ledger.unable.is_empty() {
+        if self.ledger.waiting_for_a_node(&self.state).is_empty() {
             self.retry_unable_at = None;
         } else if self.retry_unable_at.is_none() {
             self.retry_unable_at = Some(now + RETRY_UNABLE);
@@ -137,25 +138,31 @@ impl Cluster {
         }
     }
 
-    /// Lost VIPs that this node is to take, and from when on it may.
+    /// Lost resources that this node is to take, and from when on it may.
     fn own_takeovers(&self) -> impl Iterator<Item = (&String, Time)> + '_ {
-        let candidates = self.ledger.candidates(&self.view, &self.state);
         let may = self.may_acquire() && !self.state.maintenance;
+        let forgets = self.ledger.known.first() == Some(&self.settings.me);
         self.ledger.slots.iter().filter(move |_| may).filter_map(move |(name, slot)| {
             let Slot::Lost { node } = slot else { return None };
-            let mine = self.ledger.target(name, &candidates) == Some(self.settings.me);
-            // Of a VIP that was removed, the slot is taken too: to be forgotten.
-            let wanted = !self.taking.contains(name) && !self.ledger.is_stale(name);
-            (mine && wanted).then(|| (name, self.takeover_at(*node)))
+            let configured = self.state.vips.contains_key(name) || self.state.services.contains_key(name);
+            // Of a resource that was removed, the slot is taken too: to be forgotten.
+            let mine = match configured {
+                true => self.plan.targets.get(name) == Some(&self.settings.me),
+                false => forgets,
+            };
+            let barred = self.taking.contains(name)
+                || self.ledger.is_stale(name)
+                || self.ledger.stuck.contains_key(name);
+            (mine && !barred).then(|| (name, self.takeover_at(name, *node)))
         })
     }
 
     fn take_lost(&mut self, now: Time) {
         let due: Vec<String> =
             self.own_takeovers().filter(|(_, at)| *at <= now).map(|(name, _)| name.clone()).collect();
-        for vip in due {
-            self.taking.insert(vip.clone());
-            self.multicast(GroupMessage::Take { vip });
+        for name in due {
+            self.taking.insert(name.clone());
+            self.multicast(GroupMessage::Take { name });
         }
     }
 

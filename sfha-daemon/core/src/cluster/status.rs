@@ -8,7 +8,7 @@ use sfha_proto::status::{
 };
 
 use super::Cluster;
-use crate::ledger::Slot;
+use crate::ledger::{Slot, Thing};
 use crate::mesh_vips::Holders;
 use crate::state::{NodeId, Vip};
 
@@ -44,8 +44,8 @@ impl Cluster {
             leader: leader.map(|id| state.node_name(id)),
             nodes: state.nodes.iter().map(node).collect(),
             vips: state.vips.iter().map(|(name, vip)| self.vip_status(name, vip)).collect(),
-            services: Vec::new(),
-            health: Vec::new(),
+            services: self.service_statuses(),
+            health: self.health_statuses(),
             mesh: MeshSummary { enabled: state.mesh.is_some(), peers: 0, connected: 0 },
             fencing: FencingSummary { enabled: false, provider: None, pending: Vec::new() },
             phase: self.phase(),
@@ -66,9 +66,9 @@ impl Cluster {
         let held = |(name, slot): (&String, &Slot)| match slot {
             // Given out for another address: a VIP of that name was removed and added anew.
             Slot::Held { node, .. } => {
-                let ip = self.state.vips.get(name).map(|vip| vip.address.addr());
-                (ip.is_some() && self.ledger.addresses.get(name) == ip.as_ref())
-                    .then(|| (name.clone(), *node))
+                let wanted = self.state.vips.get(name).map(|vip| Thing::Address(vip.address.addr()));
+                let given = self.ledger.given.get(name).map(|given| &given.thing);
+                (wanted.is_some() && given == wanted.as_ref()).then(|| (name.clone(), *node))
             }
             Slot::Free | Slot::Lost { .. } => None,
         };

@@ -6,3 +6,4 @@ mod keys;
 mod removal;
 mod requests;
 mod rounds;
+mod services;

@@ -7,24 +7,28 @@ fn member(node: NodeId) -> Member {
 
 fn hello(version: u64, holds: &[&str], slot: Option<Slot>) -> Hello {
     let ledger = slot.map(|slot| Ledger { slots: [("v".to_owned(), slot)].into(), ..Ledger::default() });
+    let thing = Thing::Address([10, 0, 0, 1].into());
     Hello {
         round: Round { by: member(1), count: 1 },
         program: String::new(),
         age: Age { epoch: 1, commands: version, version },
         hash: String::new(),
-        holds: holds.iter().map(|name| ((*name).to_owned(), [10, 0, 0, 1].into())).collect(),
+        holds: holds.iter().map(|name| ((*name).to_owned(), thing.clone())).collect(),
         active: BTreeSet::new(),
         unbroken: ledger.is_some(),
         broken: false,
         ledger,
         waits: BTreeMap::new(),
-        strayed: 0,
+        strayed: None,
+        failures: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+        strays: BTreeSet::new(),
         leaving: false,
     }
 }
 
 fn merged(hellos: &[(NodeId, Hello)]) -> Ledger {
-    Ledger::merge(&hellos.iter().map(|(node, hello)| (member(*node), hello.clone())).collect())
+    Ledger::merge(&hellos.iter().map(|(node, hello)| (member(*node), hello.clone())).collect(), 6000)
 }
 
 /// Case, what members say, what comes of it.
@@ -108,8 +112,8 @@ fn all_are_here_and_say_that_they_have_nothing() {
     );
     let address = "10.0.0.9/24".parse().unwrap();
     state.apply(&crate::Command::AddVip { name: "v".into(), address, interface: None }).unwrap();
-    ledger.complete(&state, &BTreeSet::new());
+    ledger.complete(&state, &Order::of(&state), &BTreeSet::new());
     assert_eq!(ledger.slots["v"], Slot::Lost { node: None });
-    ledger.complete(&state, &BTreeSet::from([1]));
+    ledger.complete(&state, &Order::of(&state), &BTreeSet::from([1]));
     assert_eq!(ledger.slots["v"], Slot::Free);
 }

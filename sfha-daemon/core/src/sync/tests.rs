@@ -14,7 +14,10 @@ fn hello(epoch: u64, commands: u64, hash: &str) -> Hello {
         unbroken: false,
         broken: false,
         waits: BTreeMap::new(),
-        strayed: 0,
+        strayed: None,
+        failures: BTreeMap::new(),
+        verdicts: BTreeMap::new(),
+        strays: BTreeSet::new(),
         leaving: false,
     }
 }

@@ -16,11 +16,14 @@ use crate::{
 
 pub(super) const NODE_LOST: u64 = 300;
 pub(super) const DAEMON_LOST: u64 = 1200;
+pub(super) const UNIT_MARGIN: u64 = 6000;
 
 /// Which actions do not end by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slow {
     Acquire,
+    Start,
+    Stop,
     Release,
     Persist,
     Reload,
@@ -121,6 +124,7 @@ impl Lab {
             program: "test".into(),
             node_lost_delay: Duration::from_millis(NODE_LOST),
             daemon_lost_delay: Duration::from_millis(DAEMON_LOST),
+            unit_margin: Duration::from_millis(UNIT_MARGIN),
         };
         self.nodes.insert(id, Cluster::new(settings, self.disks[&id].clone()));
         self.on.insert(id, BTreeSet::new());
@@ -220,6 +224,25 @@ impl Lab {
                     self.on.entry(id).or_default().remove(&name);
                 }
                 (Slow::Release, action)
+            }
+            Action::StartService { id: action, name, .. } => {
+                self.done.push(format!("{id} start {name}"));
+                if !self.slow.contains(&(id, Slow::Start)) {
+                    self.on.entry(id).or_default().insert(name);
+                }
+                (Slow::Start, action)
+            }
+            Action::RestartService { id: action, name, .. } => {
+                self.done.push(format!("{id} restart {name}"));
+                self.on.entry(id).or_default().insert(name);
+                (Slow::Start, action)
+            }
+            Action::StopService { id: action, name, .. } => {
+                self.done.push(format!("{id} stop {name}"));
+                if !self.slow.contains(&(id, Slow::Stop)) {
+                    self.on.entry(id).or_default().remove(&name);
+                }
+                (Slow::Stop, action)
             }
             Action::Announce { name } => return self.done.push(format!("{id} announce {name}")),
             Action::ReloadCorosync { id: action } => {

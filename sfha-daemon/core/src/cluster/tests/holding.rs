@@ -1,5 +1,7 @@
 //! Who has which VIP, and when.
 
+use std::collections::BTreeSet;
+
 use super::harness::{DAEMON_LOST, Lab, NODE_LOST, Slow, add_vip};
 use crate::{Command, Event};
 
@@ -74,7 +76,7 @@ fn whoever_was_alone_knows_less_about_a_loss_than_whoever_was_there() {
 fn a_move_releases_before_it_acquires() {
     let mut lab = Lab::new(3);
     lab.slow.insert((1, Slow::Release));
-    lab.tell(3, Event::Move { request: 1, to: Some(2) });
+    lab.tell(3, Event::Move { request: 1, to: Some(2), names: BTreeSet::new() });
     lab.settle();
     assert_eq!(lab.holders("a"), [1]);
     lab.on.clear();
@@ -108,7 +110,7 @@ fn a_release_that_fails_is_over_when_the_lease_is() {
 fn a_vip_that_a_node_cannot_take_goes_to_the_next() {
     let mut lab = Lab::new(3);
     lab.slow.insert((2, Slow::Acquire));
-    lab.tell(1, Event::Move { request: 1, to: Some(2) });
+    lab.tell(1, Event::Move { request: 1, to: Some(2), names: BTreeSet::new() });
     lab.settle();
     lab.on.clear();
     lab.finish(Slow::Acquire, Err("no-interface".into()));
@@ -163,7 +165,7 @@ fn a_vip_that_was_given_to_a_node_in_standby_goes_on() {
     lab.propose(2, 1, Command::SetStandby { node: 1, standby: true });
     lab.tell(2, Event::Ring { ring: crate::cluster::Ring { node: 9, seq: 999 } });
     lab.propose(1, 2, Command::SetStandby { node: 1, standby: false });
-    lab.tell(1, Event::Move { request: 3, to: Some(2) });
+    lab.tell(1, Event::Move { request: 3, to: Some(2), names: BTreeSet::new() });
     lab.settle();
     lab.propose(1, 4, Command::SetStandby { node: 2, standby: true });
     assert_eq!(lab.holders("a"), [1]);
@@ -209,7 +211,7 @@ fn all_members_name_the_same_holder_and_a_moving_vip_has_its_old_one_until_it_le
     };
     assert_eq!(named(&lab), [Some(1); 3]);
     lab.slow.insert((1, Slow::Release));
-    lab.tell(3, Event::Move { request: 1, to: Some(2) });
+    lab.tell(3, Event::Move { request: 1, to: Some(2), names: BTreeSet::new() });
     lab.settle();
     assert_eq!(named(&lab), [Some(1); 3]);
     lab.finish(Slow::Release, Ok(()));

@@ -1,5 +1,7 @@
 //! Commands, their answers, and stopping.
 
+use std::collections::BTreeSet;
+
 use sfha_proto::ErrorCode;
 
 use super::harness::{Lab, Slow, add_vip};
@@ -145,7 +147,7 @@ fn a_request_of_a_stopping_node_is_answered() {
 fn a_goal_that_is_gone_is_not_gone_to_when_it_is_back() {
     let mut lab = Lab::new(3);
     lab.slow.insert((1, Slow::Release));
-    lab.tell(1, Event::Move { request: 1, to: Some(3) });
+    lab.tell(1, Event::Move { request: 1, to: Some(3), names: BTreeSet::new() });
     lab.settle();
     lab.propose(1, 2, Command::SetStandby { node: 3, standby: true });
     lab.finish(Slow::Release, Ok(()));
