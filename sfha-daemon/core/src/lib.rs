@@ -32,6 +32,7 @@ pub mod action;
 pub mod cluster;
 pub mod command;
 pub mod event;
+pub mod health;
 pub mod ledger;
 pub mod links;
 pub mod mesh;
