@@ -148,6 +148,12 @@ impl Paths {
         self.run.join("sfhad.sock")
     }
 
+    /// `/run/sfha/services.json`: the services that this node has started, until they are stopped.
+    #[must_use]
+    pub fn services(&self) -> PathBuf {
+        self.run.join("services.json")
+    }
+
     /// `/etc/corosync/corosync.conf`
     #[must_use]
     pub fn corosync_conf(&self) -> PathBuf {
