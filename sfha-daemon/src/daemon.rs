@@ -31,6 +31,7 @@ use crate::paths::Paths;
 use crate::recorder::Recorder;
 use crate::rotation::rotate;
 use crate::runtime::Runtime;
+use crate::services;
 use crate::setup::Progress;
 use crate::store::Node;
 use crate::tokens;
@@ -384,6 +385,13 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
         method::VIP_REMOVE => {
             let NameParams { name } = decode(params)?;
             core.propose(Command::RemoveVip { name }).await.map(|()| json!({}))
+        }
+        method::SERVICE_ADD => {
+            core.propose(services::request::add(decode(params)?)?).await.map(|()| json!({}))
+        }
+        method::SERVICE_REMOVE => {
+            let NameParams { name } = decode(params)?;
+            core.propose(Command::RemoveService { name }).await.map(|()| json!({}))
         }
         method::STANDBY | method::UNSTANDBY => {
             let NodeParams { node } = decode(params)?;

@@ -26,6 +26,7 @@ use crate::io::systemd::Systemd;
 use crate::vips::Finished;
 
 mod kept;
+pub mod request;
 mod unit;
 
 pub use kept::{Kept, Started};

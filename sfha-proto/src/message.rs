@@ -153,6 +153,10 @@ pub mod method {
     pub const VIP_ADD: &str = "vip.add";
     /// [`super::NameParams`]; result: `{}`.
     pub const VIP_REMOVE: &str = "vip.remove";
+    /// [`super::ServiceAddParams`]; result: `{}` once every member has written it.
+    pub const SERVICE_ADD: &str = "service.add";
+    /// [`super::NameParams`]; result: `{}`.
+    pub const SERVICE_REMOVE: &str = "service.remove";
     /// [`super::NodeParams`]; result: `{}`.
     pub const STANDBY: &str = "standby";
     /// [`super::NodeParams`]; result: `{}`.
@@ -363,6 +367,30 @@ pub struct VipAddParams {
     /// Interface; the one whose network holds the address if absent.
     #[serde(default)]
     pub interface: Option<String>,
+}
+
+/// Parameters of `service.add`. What is absent is as by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceAddParams {
+    /// Name of the service.
+    pub name: String,
+    /// Its systemd unit; `.service` is added where there is no suffix.
+    pub unit: String,
+    /// Names of nodes, the best first.
+    #[serde(default)]
+    pub prefer: Vec<String>,
+    /// Whether it moves to another node when it fails.
+    #[serde(default)]
+    pub critical: bool,
+    /// How often it is started again on its node before that.
+    #[serde(default)]
+    pub restarts: Option<u32>,
+    /// Longest time to start, in milliseconds.
+    #[serde(default)]
+    pub start_timeout_ms: Option<u64>,
+    /// Longest time to stop before its processes are killed, in milliseconds.
+    #[serde(default)]
+    pub stop_timeout_ms: Option<u64>,
 }
 
 /// Parameters of `standby` and `unstandby`.

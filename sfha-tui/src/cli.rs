@@ -15,11 +15,13 @@ mod commands;
 mod later;
 mod members;
 mod parse;
+mod services;
 mod usage;
 mod values;
 
 pub use members::Membership;
 pub use parse::{Parsed, parse};
+pub use services::ServiceTask;
 
 /// What applies to every command.
 #[derive(Debug, Clone)]
@@ -71,6 +73,8 @@ pub enum Task {
     VipAdd(VipAddParams),
     /// Remove one.
     VipRemove(String),
+    /// Services.
+    Service(ServiceTask),
     /// Take a node (this one if none) out of service.
     Standby(Option<String>),
     /// Put it back.

@@ -24,6 +24,7 @@ mod ask;
 mod members;
 mod programs;
 mod rotate;
+mod services;
 mod setup;
 mod show;
 mod units;
@@ -125,6 +126,7 @@ async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
         }
         Task::MeshRotateKeys(params) => rotate::run(global, params).await,
         Task::Membership(membership) => members::run(global, membership).await,
+        Task::Service(task) => services::run(global, task).await,
         task => change(global, task).await,
     }
 }

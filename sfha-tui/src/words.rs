@@ -84,13 +84,18 @@ pub fn vip_place(vip: &VipStatus, utf8: bool) -> String {
     }
 }
 
-/// Why a VIP could not be taken on; a code of a newer daemon as it is.
+/// Why a VIP or a service could not be taken on; a code of a newer daemon as it is.
 pub fn problem(code: &str) -> String {
     match code {
         "no-interface" => t!("problem-no-interface"),
         "address-refused" => t!("problem-address-refused"),
         "netlink" => t!("problem-netlink"),
         "duplicate-address" => t!("problem-duplicate-address"),
+        "start-failed" => t!("problem-start-failed"),
+        "start-timed-out" => t!("problem-start-timed-out"),
+        "no-such-unit" => t!("problem-no-such-unit"),
+        "unit-masked" => t!("problem-unit-masked"),
+        "stop-failed" => t!("problem-stop-failed"),
         other => other.to_owned(),
     }
 }
@@ -138,6 +143,42 @@ pub fn health(healthy: Option<bool>) -> (Tone, String) {
         Some(true) => (Tone::Good, t!("health-good")),
         Some(false) => (Tone::Bad, t!("health-bad")),
         None => (Tone::Plain, t!("health-none")),
+    }
+}
+
+/// How a health check asks; of a newer daemon, as it writes it.
+pub fn probe(kind: &str) -> String {
+    match kind {
+        "http" => t!("probe-http"),
+        "tcp" => t!("probe-tcp"),
+        "systemd" => t!("probe-systemd"),
+        "program" => t!("probe-program"),
+        other => other.to_owned(),
+    }
+}
+
+/// Why a health check fails; a code of a newer daemon as it is.
+pub fn check_error(code: &str) -> String {
+    match code {
+        "timed-out" => t!("check-timed-out"),
+        "refused" => t!("check-refused"),
+        "unreachable" => t!("check-unreachable"),
+        "name" => t!("check-name"),
+        "target" => t!("check-target"),
+        "url" => t!("check-url"),
+        "answer" => t!("check-answer"),
+        "certificate" => t!("check-certificate"),
+        "ca-file" => t!("check-ca-file"),
+        "body" => t!("check-body"),
+        "killed" => t!("check-killed"),
+        "program" => t!("check-program"),
+        "systemd" => t!("check-systemd"),
+        other => match other.split_once('-') {
+            Some(("status", status)) => t!("check-status", status = status),
+            Some(("exit", code)) => t!("check-exit", code = code),
+            Some(("unit", state)) => t!("check-unit", state = state),
+            _ => other.to_owned(),
+        },
     }
 }
 

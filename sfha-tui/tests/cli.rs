@@ -297,7 +297,7 @@ fn wrong_usage_is_two_in_text_and_in_json() {
 
 #[test]
 fn commands_of_later_versions_say_so() {
-    for line in ["doctor", "service list --yes", "stonith status -j"] {
+    for line in ["doctor", "history --yes", "stonith status -j"] {
         let output = run(Path::new("/nonexistent"), line);
         assert_eq!(code(&output), 1, "{line}");
         let told = format!("{}{}", stdout(&output), stderr(&output));
@@ -385,6 +385,13 @@ fn changes_are_sent_as_the_protocol_wants_them() {
             "vip.add",
             json!({"name": "web", "address": "10.77.0.100/24", "interface": "eth1"}),
         ),
+        (
+            "service add db pg --prefer node2,node1 --critical --restarts 1 --stop-timeout 1min",
+            "service.add",
+            json!({"name": "db", "unit": "pg", "prefer": ["node2", "node1"], "critical": true, "restarts": 1,
+                   "start_timeout_ms": null, "stop_timeout_ms": 60_000}),
+        ),
+        ("service remove db --yes", "service.remove", json!({"name": "db"})),
         ("failover --to node2", "failover", json!({"to": "node2"})),
     ] {
         let output = run(fake.socket(), line);

@@ -22,6 +22,7 @@ pub fn all() -> Vec<Command> {
         super::members::node(),
         super::members::mesh(mesh()),
         vip(),
+        super::services::service(),
         Command::new("standby").about(t!("cmd-standby")).arg(node()),
         Command::new("unstandby").about(t!("cmd-unstandby")).arg(node()),
         Command::new("failover")

@@ -10,7 +10,6 @@ const LATER: &[(&str, &[&str])] = &[(
     &[
         "history",
         "events",
-        "service",
         "propagate",
         "stonith",
         "simulate",

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use sfha_proto::SOCKET_PATH;
 use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
 
-use super::{Global, JoinTask, Task, TokenSource, command, later, members, usage};
+use super::{Global, JoinTask, Task, TokenSource, command, later, members, services, usage};
 use crate::problem::Problem;
 
 /// What came of reading the command line.
@@ -118,6 +118,7 @@ fn task(matches: &ArgMatches) -> Task {
             interface: text(m, "interface"),
         }),
         ("vip", Some(("remove", m))) => Task::VipRemove(required(m, "name")),
+        ("service", _) => services::task(m).map_or_else(|| Task::Later(name.to_owned()), Task::Service),
         ("standby", _) => Task::Standby(text(m, "node")),
         ("unstandby", _) => Task::Unstandby(text(m, "node")),
         ("failover", _) => Task::Failover(text(m, "to")),
@@ -166,7 +167,10 @@ fn join(m: &ArgMatches) -> JoinTask {
 
 #[cfg(test)]
 mod tests {
+    use sfha_proto::message::ServiceAddParams;
+
     use super::*;
+    use crate::cli::ServiceTask;
 
     fn run(line: &str) -> (Global, Task) {
         let args: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
@@ -263,6 +267,31 @@ mod tests {
         assert!(all.all && all.step == Some(RotateStep::Prepare));
         for line in ["--prepare --commit", "--all --node node2", "node2", "--commit --cleanup"] {
             assert_eq!(wrong(&format!("sfha mesh rotate-keys {line}")).exit, 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_added_with_what_is_said_of_it() {
+        let asked = |line: &str| match run(line).1 {
+            Task::Service(ServiceTask::Add(params)) => params,
+            other => panic!("{line}: {other:?}"),
+        };
+        let plain = asked("sfha service add web nginx");
+        assert_eq!(
+            plain,
+            ServiceAddParams { name: "web".into(), unit: "nginx".into(), ..ServiceAddParams::default() }
+        );
+        let line = "sfha service add db postgresql.service --prefer node2,node3 --critical --restarts 2 \
+                    --start-timeout 2min --stop-timeout 90s";
+        let full = asked(line);
+        assert_eq!(full.prefer, ["node2", "node3"]);
+        assert!(full.critical);
+        assert_eq!(
+            (full.restarts, full.start_timeout_ms, full.stop_timeout_ms),
+            (Some(2), Some(120_000), Some(90_000))
+        );
+        for line in ["web", "web nginx --restarts -1", "web nginx --stop-timeout 0s", "web nginx extra"] {
+            assert_eq!(wrong(&format!("sfha service add {line}")).exit, 2, "{line}");
         }
     }
 

@@ -149,7 +149,8 @@ pub fn vips(status: &ClusterStatus, paint: Paint) -> String {
     or(table, paint, t!("no-vips"))
 }
 
-fn services(status: &ClusterStatus, paint: Paint) -> String {
+/// `sfha service list`
+pub fn services(status: &ClusterStatus, paint: Paint) -> String {
     let titles = [
         String::new(),
         t!("col-service"),
@@ -187,9 +188,9 @@ pub fn health(status: &ClusterStatus, paint: Paint) -> String {
         table.row(vec![
             mark(tone, paint),
             (Tone::Plain, check.name.clone()),
-            (Tone::Plain, check.kind.clone()),
+            (Tone::Plain, words::probe(&check.kind)),
             (tone, state),
-            (Tone::Plain, check.last_error.clone().unwrap_or_default()),
+            (Tone::Plain, check.last_error.as_deref().map(words::check_error).unwrap_or_default()),
         ]);
     }
     or(table, paint, t!("no-health"))
