@@ -16,6 +16,7 @@ use sfha_daemon::io::systemd::Systemd;
 use sfha_daemon::log_feed::LogFeed;
 use sfha_daemon::paths::Paths;
 use sfha_daemon::recorder::Recorder;
+use sfha_daemon::services::{self, Kept};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
@@ -35,7 +36,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Take every VIP of ours off its interface (the unit's ExecStopPost).
+    /// Take every VIP of ours off its interface, then stop our services (the unit's ExecStopPost).
     Release,
 }
 
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     let logs = LogFeed::default();
     set_up_logging(logs.clone());
     let outcome = match args.command {
-        Some(Action::Release) => run(release_in_time()),
+        Some(Action::Release) => run(let_everything_go()),
         None => run(daemon(args.record, logs)),
     };
     match outcome {
@@ -89,13 +90,22 @@ fn keep_secrets_in() -> anyhow::Result<()> {
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).context("RLIMIT_CORE")
 }
 
-/// For the unit's stop: systemd starts nothing anew before this has ended.
+/// For the addresses; the services have their own times.
 const RELEASE_DEADLINE: Duration = Duration::from_secs(2);
 
-async fn release_in_time() -> anyhow::Result<()> {
-    tokio::time::timeout(RELEASE_DEADLINE, release())
+/// systemd starts nothing anew before this has ended.
+async fn let_everything_go() -> anyhow::Result<()> {
+    // First and quickly: others may have the addresses in a moment. Services they wait for longer.
+    let released = tokio::time::timeout(RELEASE_DEADLINE, release())
         .await
-        .context("the kernel does not answer; the addresses' lifetime ends them")?
+        .context("the kernel does not answer; the addresses' lifetime ends them")
+        .flatten();
+    let kept = Kept::load(&Paths::system().services());
+    let left = services::stop_left_behind(&kept, &Systemd::default()).await;
+    if !left.is_empty() {
+        bail!("these services may still run: {}", left.join(", "));
+    }
+    released
 }
 
 async fn release() -> anyhow::Result<()> {
@@ -135,8 +145,12 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
         }
     };
     tokio::pin!(stopped);
+    let start = async {
+        stop_what_an_earlier_process_started().await;
+        daemon.start(recorder).await;
+    };
     tokio::select! {
-        () = daemon.start(recorder) => stopped.await,
+        () = start => stopped.await,
         () = &mut stopped => {}
     }
     info!("stopping");
@@ -146,6 +160,23 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
     serving.abort();
     watchdog.abort();
     Ok(())
+}
+
+/// Time between two tries to stop what an earlier process started.
+const STOP_AGAIN: Duration = Duration::from_secs(5);
+
+/// Returns when all of it has stopped: until then this node must not say that it has nothing, since others would
+/// start it. After the systemd that this runs under is told that the daemon is there, since it may take long.
+async fn stop_what_an_earlier_process_started() {
+    let (kept, systemd) = (Kept::load(&Paths::system().services()), Systemd::default());
+    loop {
+        let left = services::stop_left_behind(&kept, &systemd).await;
+        if left.is_empty() {
+            return;
+        }
+        warn!(?left, "an earlier process has started them and they do not stop; this node takes no part");
+        tokio::time::sleep(STOP_AGAIN).await;
+    }
 }
 
 fn lock(paths: &Paths) -> anyhow::Result<File> {

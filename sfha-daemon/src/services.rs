@@ -12,7 +12,6 @@
 //! after the death of the daemon `sfhad release` stops what is on it, and so does the next daemon.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -176,10 +175,9 @@ impl Task {
     }
 }
 
-/// Stops whatever the list names, all at once: what an earlier process has started and not stopped.
-/// Returns the names of those that may still run.
-pub async fn stop_left_behind(path: &Path, systemd: &Systemd) -> Vec<String> {
-    let kept = Kept::load(path);
+/// Stops whatever the list names, all at once, each within its own time: what was started and not stopped, by
+/// this process or an earlier one. Returns the names of those that may still run.
+pub async fn stop_left_behind(kept: &Kept, systemd: &Systemd) -> Vec<String> {
     let mut stopping = JoinSet::new();
     for (name, started) in kept.started() {
         let systemd = systemd.clone();

@@ -10,6 +10,7 @@ use sfha_core::resources::Service;
 use sfha_proto::Failure;
 use tracing::warn;
 
+use super::unit::KILL_PATIENCE;
 use crate::files;
 
 /// One service that was started.
@@ -58,6 +59,12 @@ impl Kept {
     #[must_use]
     pub fn started(&self) -> BTreeMap<String, Started> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Longest time that stopping all of them can take, one after the other.
+    #[must_use]
+    pub fn stop_time(&self) -> Duration {
+        self.started().values().map(|started| started.stop_timeout() + KILL_PATIENCE).sum()
     }
 
     /// A service is about to be started.
@@ -113,6 +120,7 @@ mod tests {
         assert_eq!(later.keys().collect::<Vec<_>>(), ["db"]);
         assert_eq!(later["db"].unit, "postgresql.service");
         assert_eq!(later["db"].stop_timeout(), Duration::from_secs(60));
+        assert!(kept.stop_time() > Duration::from_secs(60));
     }
 
     #[test]
