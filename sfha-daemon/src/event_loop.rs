@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use sfha_core::action::Answered;
 use sfha_core::cluster::Ring;
+use sfha_core::health::Verdict;
 use sfha_core::mesh_vips::Holders;
+use sfha_core::resources::{HealthCheck, Service};
 use sfha_core::{
     Action, ActionId, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId, Time,
 };
-use sfha_proto::status::ClusterStatus;
+use sfha_proto::status::{ClusterStatus, ServiceStatus};
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -19,7 +21,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::disk::Disk;
 use crate::io::corosync::{Corosync, CorosyncEvent, LeaveReason as CpgReason, Member as CpgMember};
+use crate::probes::{Probes, Wanted};
 use crate::recorder::Recorder;
+use crate::services::Services;
 use crate::vips::{Finished, RENEWAL, Vips};
 
 /// Deadline for leaving the group.
@@ -121,6 +125,12 @@ pub struct EventLoop {
     reloaded: mpsc::UnboundedSender<Finished>,
     disk: Disk,
     vips: Vips,
+    services: Services,
+    probes: Probes,
+    units: watch::Sender<BTreeMap<String, String>>,
+    /// Starts of services under way, and how often each was started: with every start its checks begin anew.
+    starting: BTreeMap<ActionId, String>,
+    starts: BTreeMap<String, u64>,
     recorder: Option<Recorder>,
     waiting: BTreeMap<u64, Reply>,
     next_request: u64,
@@ -148,6 +158,12 @@ pub struct Parts {
     pub disk: Disk,
     /// Keeps VIPs.
     pub vips: Vips,
+    /// Starts and stops services.
+    pub services: Services,
+    /// Asks health checks.
+    pub probes: Probes,
+    /// The units that are watched, by the names of their services.
+    pub units: watch::Sender<BTreeMap<String, String>>,
     /// Writes down every event.
     pub recorder: Option<Recorder>,
     /// Adds to the status what the core does not know.
@@ -181,6 +197,11 @@ impl EventLoop {
             reloaded: parts.reloaded,
             disk: parts.disk,
             vips: parts.vips,
+            services: parts.services,
+            probes: parts.probes,
+            units: parts.units,
+            starting: BTreeMap::new(),
+            starts: BTreeMap::new(),
             recorder: parts.recorder,
             waiting: BTreeMap::new(),
             next_request: 0,
@@ -204,10 +225,7 @@ impl EventLoop {
             let event = tokio::select! {
                 biased;
                 Some(event) = self.from_corosync.recv() => translate(event, self.core.me()),
-                Some(finished) = self.finished.recv() => Some(match finished {
-                    Finished::Action(id, outcome) => Event::ActionFinished { id, outcome },
-                    Finished::Vanished(name) => Event::Vanished { name },
-                }),
+                Some(finished) = self.finished.recv() => Some(self.told(finished)),
                 _ = renewal.tick() => {
                     self.vips.renew();
                     None
@@ -253,12 +271,15 @@ impl EventLoop {
             Action::Persist { id, state } => self.disk.persist(id, state),
             Action::Acquire { id, name, vip } => self.vips.acquire(id, name, vip),
             Action::Release { id, name, vip } => self.vips.release(id, name, vip),
-            Action::StartService { id, .. }
-            | Action::StopService { id, .. }
-            | Action::RestartService { id, .. } => {
-                // The loop itself reads it, so that it is there to be sent to.
-                let _ = self.reloaded.send(Finished::Action(id, Err("not-supported".to_owned())));
+            Action::StartService { id, name, service } => {
+                self.starting.insert(id, name.clone());
+                self.services.start(id, name, service);
             }
+            Action::RestartService { id, name, service } => {
+                self.starting.insert(id, name.clone());
+                self.services.restart(id, name, service);
+            }
+            Action::StopService { id, name, service } => self.services.stop(id, name, service),
             Action::Announce { name } => self.vips.announce(name),
             Action::Answer { request, result } => {
                 if let Some(reply) = self.waiting.remove(&request) {
@@ -281,6 +302,7 @@ impl EventLoop {
             *old = holders;
             changed
         });
+        self.look_after_services();
         if **self.state.borrow() != *self.core.state() {
             self.state.send_replace(Arc::new(self.core.state().clone()));
         }
@@ -295,6 +317,48 @@ impl EventLoop {
         });
         let coordinator = self.core.is_coordinator() && self.core.is_operational();
         self.coordinator.send_if_modified(|old| std::mem::replace(old, coordinator) != coordinator);
+    }
+
+    fn told(&mut self, finished: Finished) -> Event {
+        match finished {
+            Finished::Action(id, outcome) => {
+                if let Some(name) = self.starting.remove(&id)
+                    && outcome.is_ok()
+                {
+                    *self.starts.entry(name).or_default() += 1;
+                }
+                Event::ActionFinished { id, outcome }
+            }
+            Finished::Unit(name, state) => Event::UnitChanged { name, state },
+            Finished::Check(name, Verdict { healthy, error }) => Event::CheckChanged { name, healthy, error },
+            Finished::Vanished(name) => Event::Vanished { name },
+        }
+    }
+
+    /// Has the units of services watched, and the checks asked that concern this node.
+    fn look_after_services(&self) {
+        let state = self.core.state();
+        self.units.send_if_modified(|old| {
+            let same = |((name, service), (watched, unit)): ((&String, &Service), (&String, &String))| {
+                (name, &service.unit) == (watched, unit)
+            };
+            let unchanged = old.len() == state.services.len() && state.services.iter().zip(&*old).all(same);
+            if !unchanged {
+                let unit = |(name, service): (&String, &Service)| (name.clone(), service.unit.clone());
+                *old = state.services.iter().map(unit).collect();
+            }
+            !unchanged
+        });
+        let starts = |check: &HealthCheck| {
+            let service = check.service.as_ref();
+            service.and_then(|name| self.starts.get(name)).copied().unwrap_or_default()
+        };
+        let wanted = |name: String| {
+            let check = state.checks.get(&name)?.clone();
+            Some((name, Wanted { starts: starts(&check), check }))
+        };
+        self.probes.set(self.core.local_checks().into_iter().filter_map(wanted).collect());
+        self.probes.set_hands_off(state.maintenance);
     }
 
     fn called(&mut self, call: Call) -> Event {
@@ -402,6 +466,21 @@ fn log_changes(old: &ClusterStatus, new: &ClusterStatus) {
         let before = old.vips.iter().find(|other| other.name == vip.name);
         if before.is_none_or(|before| (before.state, &before.holder) != (vip.state, &vip.holder)) {
             info!(vip = vip.name, state = ?vip.state, holder = vip.holder, "vip");
+        }
+    }
+    for service in &new.services {
+        let before = old.services.iter().find(|other| other.name == service.name);
+        let essence = |service: &ServiceStatus| {
+            (
+                service.state.clone(),
+                service.holder.clone(),
+                service.problem.clone(),
+                service.elsewhere.clone(),
+            )
+        };
+        if before.is_none_or(|before| essence(before) != essence(service)) {
+            let ServiceStatus { state, holder, problem, elsewhere, .. } = service;
+            info!(service = service.name, state, holder, problem, ?elsewhere, "service");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sfha_core::health::{Judge, Verdict, seed};
+use sfha_core::health::{Judge, seed};
 use sfha_core::resources::{HealthCheck, Probe};
 use sfha_core::{NodeId, Time};
 use tokio::sync::{mpsc, watch};
@@ -15,6 +15,7 @@ use tracing::{debug, info, warn};
 
 use crate::io::systemd::Systemd;
 use crate::mesh::describe;
+use crate::vips::Finished;
 
 mod http;
 mod program;
@@ -32,9 +33,6 @@ pub struct Wanted {
     pub starts: u64,
 }
 
-/// What the core is to be told: the verdict on the check of that name.
-pub type Told = (String, Verdict);
-
 /// The way to say which checks are asked.
 #[derive(Debug)]
 pub struct Probes {
@@ -45,7 +43,7 @@ pub struct Probes {
 impl Probes {
     /// Starts the task that starts and ends the others. They end when this is dropped.
     #[must_use]
-    pub fn start(me: NodeId, systemd: Systemd, tell: mpsc::UnboundedSender<Told>) -> Self {
+    pub fn start(me: NodeId, systemd: Systemd, tell: mpsc::UnboundedSender<Finished>) -> Self {
         let (wanted, receiver) = watch::channel(BTreeMap::new());
         let (hands_off, off) = watch::channel(false);
         let asker = Asker { me, systemd, resolver: Resolver::default(), tell, hands_off: off };
@@ -73,7 +71,7 @@ struct Asker {
     me: NodeId,
     systemd: Systemd,
     resolver: Resolver,
-    tell: mpsc::UnboundedSender<Told>,
+    tell: mpsc::UnboundedSender<Finished>,
     hands_off: watch::Receiver<bool>,
 }
 
@@ -128,7 +126,7 @@ impl Asker {
                     info!(check = name, healthy = verdict.healthy, error = verdict.error, "health");
                 }
                 // The loop may have ended meanwhile.
-                let _ = self.tell.send((name.clone(), verdict));
+                let _ = self.tell.send(Finished::Check(name.clone(), verdict));
             }
             if before != Some(false) && judge.verdict().healthy == Some(false) {
                 self.mend(&name, &check).await;

@@ -1,5 +1,6 @@
 //! A node that has a cluster: mesh, Corosync, core, mesh API, and what keeps them going.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::disk::Disk;
 use crate::event_loop::{CoreHandle, EventLoop, Parts};
 use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
+use crate::io::systemd::watch::watch_units;
 use crate::io::systemd::{COROSYNC, Systemd};
 use crate::links::{Links, watch_links};
 use crate::members;
@@ -25,11 +27,13 @@ use crate::mesh::endpoints::Endpoints;
 use crate::mesh::{self, Followed, MeshHandle, MeshTask, Own, describe, internal, unix_now};
 use crate::mesh_api::{self, Api};
 use crate::mesh_client;
+use crate::probes::Probes;
 use crate::recorder::Recorder;
 use crate::rotation::{self, Rotator};
+use crate::services::{self, Kept, Services};
 use crate::setup::Progress;
 use crate::store::{self, Node};
-use crate::vips::{LEASE_CERTAIN, LEASE_CERTAIN_BESIDE_OTHERS, Vips};
+use crate::vips::{Finished, LEASE_CERTAIN, LEASE_CERTAIN_BESIDE_OTHERS, Vips};
 
 /// CPG group of the daemons.
 pub const GROUP: &str = "sfha";
@@ -77,6 +81,9 @@ pub struct Runtime {
     pub rotator: Option<Arc<Rotator>>,
     links: watch::Receiver<Links>,
     started: Instant,
+    /// What this node has started and not stopped.
+    kept: Kept,
+    systemd: Systemd,
     event_loop: JoinHandle<()>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -127,6 +134,8 @@ impl Runtime {
             daemon_lost_delay: LEASE_CERTAIN_BESIDE_OTHERS,
             unit_margin: UNIT_MARGIN,
         };
+        let kept = Kept::load(&node.paths.services());
+        let (units, units_rx) = watch::channel(BTreeMap::new());
         let parts = Parts {
             core: Cluster::new(settings, node.state.clone()),
             corosync: Arc::clone(&corosync),
@@ -134,13 +143,24 @@ impl Runtime {
             finished,
             reloaded: finished_tx.clone(),
             disk: Disk::start(node.paths.clone(), node.me, finished_tx.clone()),
-            vips: Vips::start(netlink.clone(), events, finished_tx),
+            vips: Vips::start(netlink.clone(), events, finished_tx.clone()),
+            services: Services::new(systemd.clone(), kept.clone(), finished_tx.clone()),
+            probes: Probes::start(node.me, systemd.clone(), finished_tx.clone()),
+            units,
             recorder,
             decorate,
         };
         let (event_loop, core) = EventLoop::new(parts);
         let node = Arc::new(node);
         let mut tasks = JoinSet::new();
+        let watching = systemd.clone();
+        tasks.spawn(async move {
+            watch_units(watching, units_rx, |name, state| {
+                // The loop may have ended meanwhile.
+                let _ = finished_tx.send(Finished::Unit(name, state));
+            })
+            .await;
+        });
         let mut rotator = None;
         let mesh = match (&node.mesh, device) {
             (Some((file, key)), Some(device)) => {
@@ -169,14 +189,14 @@ impl Runtime {
         };
         let (seen, links) = watch::channel(Links::default());
         tasks.spawn(watch_links(Arc::clone(&corosync), core.clone(), node.me, seen));
-        tasks.spawn(keep_corosync(systemd, core.clone()));
+        tasks.spawn(keep_corosync(systemd.clone(), core.clone()));
         tasks.spawn(expire_invites(core.clone()));
         tasks.spawn(members::watch_absence(core.clone()));
         tasks.spawn(members::keep_versions(corosync, core.clone()));
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
         let tasks = Mutex::new(tasks);
         let (started, event_loop) = (Instant::now(), tokio::spawn(event_loop.run()));
-        Ok(Self { node, core, mesh, rotator, links, started, event_loop, tasks })
+        Ok(Self { node, core, mesh, rotator, links, started, kept, systemd, event_loop, tasks })
     }
 
     /// Waits, right after the start only, until the mesh can be shown.
@@ -228,11 +248,26 @@ impl Runtime {
     /// Lets everything go and ends: VIPs released, group left, tasks over.
     pub async fn stop(mut self) {
         self.core.shut_down().await;
-        if tokio::time::timeout(Duration::from_secs(4), &mut self.event_loop).await.is_err() {
+        let patience = self.patience(STOP);
+        if tokio::time::timeout(patience, &mut self.event_loop).await.is_err() {
             warn!("the event loop did not end in time");
             self.event_loop.abort();
         }
         self.end_tasks();
+        self.stop_the_rest().await;
+    }
+
+    /// Longest time for ending the event loop: services stop one after the other where their order says so.
+    fn patience(&self, least: Duration) -> Duration {
+        least + self.kept.stop_time()
+    }
+
+    /// Stops the services that the event loop has not stopped in its time.
+    async fn stop_the_rest(&self) {
+        let left = services::stop_left_behind(&self.kept, &self.systemd).await;
+        if !left.is_empty() {
+            warn!(?left, "these services may still run");
+        }
     }
 
     /// Ends whatever goes on beside the event loop.
@@ -243,11 +278,12 @@ impl Runtime {
     /// Has this node let everything go, for whoever only borrows it.
     pub async fn let_go(&self) {
         self.core.shut_down().await;
-        let deadline = Instant::now() + STOP;
+        let deadline = Instant::now() + self.patience(STOP);
         while !self.has_ended() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         self.end_tasks();
+        self.stop_the_rest().await;
     }
 
     /// Waits until this node is no longer one of the cluster's and has let everything go.
@@ -258,11 +294,12 @@ impl Runtime {
             return std::future::pending().await;
         }
         let ended = async { while state.changed().await.is_ok() {} };
-        if tokio::time::timeout(REMOVED, ended).await.is_err() {
+        if tokio::time::timeout(self.patience(REMOVED), ended).await.is_err() {
             warn!("the event loop does not end; the kernel ends what it holds");
             self.event_loop.abort();
         }
         self.end_tasks();
+        self.stop_the_rest().await;
     }
 
     /// Who could miss this node's Corosync.

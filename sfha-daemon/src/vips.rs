@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sfha_core::ActionId;
+use sfha_core::health::Verdict;
 use sfha_core::state::Vip;
+use sfha_core::{ActionId, UnitState};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -57,6 +58,10 @@ enum Order {
 pub enum Finished {
     /// An action ended: done, or the code of why not.
     Action(ActionId, Result<(), String>),
+    /// What systemd says of a service's unit.
+    Unit(String, UnitState),
+    /// What is known of a health check.
+    Check(String, Verdict),
     /// This program stood still for longer than the lease: the kernel has removed this VIP's address,
     /// and it must not be put back, since others may have it.
     Vanished(String),

@@ -6,6 +6,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use sfha_core::health::Verdict;
 use sfha_core::resources::{default_fall, default_interval_ms, default_rise, default_timeout_ms};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -40,6 +41,14 @@ async fn ask(probe: Probe) -> Result<(), String> {
     let asker = Asker { me: 1, systemd: Systemd::default(), resolver: Resolver::default(), tell, hands_off };
     let mut target = Target::new(&probe, &asker);
     tokio::time::timeout(PATIENCE, target.ask()).await.expect("no answer at all")
+}
+
+/// The next verdict that is told.
+async fn next(told: &mut mpsc::UnboundedReceiver<Finished>) -> (String, Verdict) {
+    match tokio::time::timeout(PATIENCE, told.recv()).await.expect("nothing is told") {
+        Some(Finished::Check(name, verdict)) => (name, verdict),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Answers every connection with this, and closes it; tells the requests.
@@ -311,7 +320,7 @@ async fn a_hundred_hanging_targets_keep_nobody_else_waiting() {
         (0..100).map(|number| (format!("hangs-{number}"), wanted(quick(hanging.clone())))).collect();
     all.insert("answers".to_owned(), wanted(quick(http(&format!("http://{address}/")))));
     probes.set(all);
-    let (name, verdict) = tokio::time::timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+    let (name, verdict) = next(&mut told).await;
     assert_eq!((name.as_str(), verdict.healthy), ("answers", Some(true)));
 
     // One question of each is under way, and no second one.
@@ -331,10 +340,9 @@ async fn a_deadline_is_a_failure() {
     let probes = Probes::start(1, Systemd::default(), tell);
     let check = HealthCheck { interval_ms: 20, timeout_ms: 20, fall: 3, ..check(probe) };
     probes.set(BTreeMap::from([("web".to_owned(), Wanted { check, starts: 0 })]));
-    let mut next = async || tokio::time::timeout(PATIENCE, told.recv()).await.unwrap().unwrap().1;
     let timed_out = Some("timed-out".to_owned());
-    assert_eq!(next().await, Verdict { healthy: None, error: timed_out.clone() });
-    assert_eq!(next().await, Verdict { healthy: Some(false), error: timed_out });
+    assert_eq!(next(&mut told).await.1, Verdict { healthy: None, error: timed_out.clone() });
+    assert_eq!(next(&mut told).await.1, Verdict { healthy: Some(false), error: timed_out });
 }
 
 #[tokio::test]
@@ -348,7 +356,7 @@ async fn a_new_start_of_the_service_begins_anew() {
     };
     for starts in [1, 2] {
         set(starts);
-        let (_, verdict) = tokio::time::timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+        let (_, verdict) = next(&mut told).await;
         assert_eq!(verdict.healthy, Some(true), "told again: start {starts}");
     }
     probes.set(BTreeMap::new());
