@@ -47,6 +47,7 @@ service-stopping = stopping
 service-stopped = stopped
 service-failed = failed
 service-unknown = unknown
+service-elsewhere = runs on { $names } as well
 health-good = passing
 health-bad = failing
 health-none = not yet
@@ -138,6 +139,7 @@ concern-link = { $name ->
        *[other] Corosync's link { $name } does not reach { $names }.
     }
 concern-service = Service { $name }: { $state }.
+concern-service-problem = Service { $name }: { $state } ({ $why }).
 concern-health = Health check { $name } is failing.
 concern-fencing = Fencing pending: { $names }.
 unconfigured = This node is in no cluster yet.
@@ -738,6 +740,8 @@ problem-start-timed-out = too slow to start
 problem-no-such-unit = no such unit
 problem-unit-masked = unit masked
 problem-stop-failed = does not stop
+problem-unit-failed = its unit has ended
+problem-unhealthy = health check failing
 col-holds = HOLDS
 col-problem = PROBLEM
 col-rx-rate = RX/S

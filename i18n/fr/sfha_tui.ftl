@@ -49,6 +49,7 @@ service-stopping = s'arrête
 service-stopped = arrêté
 service-failed = en échec
 service-unknown = inconnu
+service-elsewhere = tourne aussi sur { $names }
 health-good = bon
 health-bad = mauvais
 health-none = pas encore
@@ -140,6 +141,7 @@ concern-link = { $name ->
        *[other] Le lien { $name } de Corosync ne joint pas { $names }.
     }
 concern-service = Service { $name } : { $state }.
+concern-service-problem = Service { $name } : { $state } ({ $why }).
 concern-health = Contrôle de santé { $name } en échec.
 concern-fencing = Fencing en attente : { $names }.
 unconfigured = Ce nœud ne fait encore partie d'aucun cluster.
@@ -746,6 +748,8 @@ problem-start-timed-out = trop long à démarrer
 problem-no-such-unit = unité introuvable
 problem-unit-masked = unité masquée
 problem-stop-failed = ne s'arrête pas
+problem-unit-failed = l'unité est tombée
+problem-unhealthy = contrôle de santé mauvais
 col-holds = TIENT
 col-problem = PROBLÈME
 col-rx-rate = REÇU/S

@@ -102,8 +102,16 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
     }
     for service in &status.services {
         let (tone, state) = words::service(&service.state);
-        if tone != Tone::Good {
-            push(found, tone, t!("concern-service", name = service.name.as_str(), state = state));
+        let name = service.name.as_str();
+        match words::service_problem(service) {
+            Some(why) => {
+                let tone = if tone == Tone::Good { Tone::Warn } else { tone };
+                push(found, tone, t!("concern-service-problem", name = name, state = state, why = why));
+            }
+            None if tone != Tone::Good => {
+                push(found, tone, t!("concern-service", name = name, state = state));
+            }
+            None => {}
         }
     }
     for check in status.health.iter().filter(|check| check.healthy == Some(false)) {

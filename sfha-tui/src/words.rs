@@ -2,7 +2,9 @@
 
 use sfha_proto::mesh::{Backend, EndpointProblem, LinkStatus, PeerState, PeerStatus, Rotating};
 use sfha_proto::message::{RotateStep, Step};
-use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState, VipStatus};
+use sfha_proto::status::{
+    ClusterStatus, HealthStatus, NodeStatus, Phase, ServiceStatus, VipState, VipStatus,
+};
 
 use crate::t;
 
@@ -75,8 +77,34 @@ pub fn vip(vip: &VipStatus) -> (Tone, String) {
 
 /// Where a VIP is, or goes.
 pub fn vip_place(vip: &VipStatus, utf8: bool) -> String {
+    place(vip.holder.as_ref(), vip.target.as_ref(), utf8)
+}
+
+/// Where a service is, or goes.
+pub fn service_place(service: &ServiceStatus, utf8: bool) -> String {
+    place(service.holder.as_ref(), service.target.as_ref(), utf8)
+}
+
+/// What is wrong with a service, if anything is.
+pub fn service_problem(service: &ServiceStatus) -> Option<String> {
+    let elsewhere = (!service.elsewhere.is_empty())
+        .then(|| t!("service-elsewhere", names = service.elsewhere.join(", ")));
+    let found: Vec<String> = service.problem.as_deref().map(problem).into_iter().chain(elsewhere).collect();
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+/// Where a health check fails; where it is asked, if it fails nowhere.
+pub fn check_place(check: &HealthStatus, utf8: bool) -> String {
+    let named = |fails: bool| {
+        let those = check.nodes.iter().filter(|(_, healthy)| !fails || **healthy == Some(false));
+        those.map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    [named(true), named(false)].into_iter().find(|names| !names.is_empty()).unwrap_or_else(|| none(utf8))
+}
+
+fn place(holder: Option<&String>, target: Option<&String>, utf8: bool) -> String {
     let arrow = if utf8 { "→" } else { ">" };
-    match (&vip.holder, &vip.target) {
+    match (holder, target) {
         (Some(from), Some(to)) if from != to => format!("{from} {arrow} {to}"),
         (Some(at), _) => at.clone(),
         (None, Some(to)) => format!("{arrow} {to}"),
@@ -96,6 +124,8 @@ pub fn problem(code: &str) -> String {
         "no-such-unit" => t!("problem-no-such-unit"),
         "unit-masked" => t!("problem-unit-masked"),
         "stop-failed" => t!("problem-stop-failed"),
+        "unit-failed" => t!("problem-unit-failed"),
+        "unhealthy" => t!("problem-unhealthy"),
         other => other.to_owned(),
     }
 }

@@ -31,5 +31,7 @@ mod removal;
 mod rotation;
 #[path = "e2e/secrets.rs"]
 mod secrets;
+#[path = "e2e/services.rs"]
+mod services;
 #[path = "e2e/underlay.rs"]
 mod underlay;

@@ -158,6 +158,7 @@ pub fn services(status: &ClusterStatus, paint: Paint) -> String {
         t!("col-state"),
         t!("col-node"),
         t!("col-failures"),
+        t!("col-problem"),
     ];
     let mut table = Table::titled(&titles).right(&[5]);
     for service in &status.services {
@@ -167,8 +168,9 @@ pub fn services(status: &ClusterStatus, paint: Paint) -> String {
             (Tone::Plain, service.name.clone()),
             (Tone::Plain, service.unit.clone()),
             (tone, state),
-            (Tone::Plain, service.holder.clone().unwrap_or_else(|| words::none(paint.utf8))),
+            (Tone::Plain, words::service_place(service, paint.utf8)),
             (Tone::Plain, service.failures.to_string()),
+            (Tone::Plain, words::service_problem(service).unwrap_or_default()),
         ]);
     }
     or(table, paint, t!("no-services"))
@@ -181,7 +183,8 @@ pub fn resources(status: &ClusterStatus, paint: Paint) -> String {
 
 /// `sfha health`
 pub fn health(status: &ClusterStatus, paint: Paint) -> String {
-    let titles = [String::new(), t!("col-check"), t!("col-kind"), t!("col-state"), t!("col-error")];
+    let titles =
+        [String::new(), t!("col-check"), t!("col-kind"), t!("col-state"), t!("col-node"), t!("col-error")];
     let mut table = Table::titled(&titles);
     for check in &status.health {
         let (tone, state) = words::health(check.healthy);
@@ -190,6 +193,7 @@ pub fn health(status: &ClusterStatus, paint: Paint) -> String {
             (Tone::Plain, check.name.clone()),
             (Tone::Plain, words::probe(&check.kind)),
             (tone, state),
+            (Tone::Plain, words::check_place(check, paint.utf8)),
             (Tone::Plain, check.last_error.as_deref().map(words::check_error).unwrap_or_default()),
         ]);
     }
