@@ -5,7 +5,8 @@
 //!            ▲                             ├─ event_loop: the only place where the core meets the machine
 //!     control_socket (requests)            ├─ mesh: wg-sfha follows the replicated state
 //!            │                             ├─ mesh_api: joiners, and nodes that were away
-//!         init, join                       └─ disk, vips: actuators
+//!         init, join                       ├─ disk, vips, services: actuators
+//!                                          └─ probes: health checks
 //! ```
 
 pub mod backup;
