@@ -341,6 +341,12 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [unit] it is not the name of a systemd unit.
         [unit-of-the-cluster] the cluster itself stands on that unit.
         [timeout] it has to be between a millisecond and ten minutes.
+        [unknown-resource] no VIP and no service has this name.
+        [unknown-node] no node has this name.
+        [unknown-service] no service has this name.
+        [order-circle] these resources wait for each other in a circle, none could come first.
+        [colocation-circle] these resources follow each other in a circle, none would choose the node.
+        [range] it has to be from { $least } to { $most }.
        *[other] { $reason }.
     }
     .bare = A value was refused.

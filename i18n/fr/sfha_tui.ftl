@@ -349,6 +349,12 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [unit] ce n'est pas le nom d'une unité systemd.
         [unit-of-the-cluster] le cluster lui-même repose sur cette unité.
         [timeout] il faut entre une milliseconde et dix minutes.
+        [unknown-resource] aucune VIP ni aucun service ne porte ce nom.
+        [unknown-node] aucun nœud ne porte ce nom.
+        [unknown-service] aucun service ne porte ce nom.
+        [order-circle] ces ressources s'attendent en rond, aucune ne pourrait partir la première.
+        [colocation-circle] ces ressources se suivent en rond, aucune ne choisirait le nœud.
+        [range] il faut une valeur de { $least } à { $most }.
        *[other] { $reason }.
     }
     .bare = Une valeur a été refusée.

@@ -1,7 +1,6 @@
 //! The life of the daemon: without a cluster, with one, or with files that do not read; and what each
 //! request does.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -345,6 +344,7 @@ fn blank(phase: Phase) -> ClusterStatus {
         node: String::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         maintenance: false,
+        maintenance_until: None,
         quorum: QuorumStatus { quorate: false, votes: None, expected: None, needed: None },
         leader: None,
         nodes: Vec::new(),
@@ -400,14 +400,14 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
             core.propose(Command::SetStandby { node, standby }).await.map(|()| json!({}))
         }
         method::MAINTENANCE => {
-            let MaintenanceParams { on } = decode(params)?;
-            core.propose(Command::SetMaintenance { on }).await.map(|()| json!({}))
+            let MaintenanceParams { on, until } = decode(params)?;
+            core.propose(Command::SetMaintenance { on, until }).await.map(|()| json!({}))
         }
         method::FAILOVER => {
-            let FailoverParams { to } = decode(params)?;
+            let FailoverParams { to, names } = decode(params)?;
             let to = to.map(|to| find_node(runtime, Some(&to))).transpose()?;
             let started = Instant::now();
-            let (moved, to) = core.move_resources(to, BTreeSet::new()).await?;
+            let (moved, to) = core.move_resources(to, names).await?;
             let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             encode(&FailoverDone { schema: sfha_proto::SCHEMA, moved, to, elapsed_ms })
         }

@@ -190,7 +190,7 @@ impl Runtime {
         let (seen, links) = watch::channel(Links::default());
         tasks.spawn(watch_links(Arc::clone(&corosync), core.clone(), node.me, seen));
         tasks.spawn(keep_corosync(systemd.clone(), core.clone()));
-        tasks.spawn(expire_invites(core.clone()));
+        tasks.spawn(end_what_is_over(core.clone()));
         tasks.spawn(members::watch_absence(core.clone()));
         tasks.spawn(members::keep_versions(corosync, core.clone()));
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
@@ -404,11 +404,20 @@ async fn keep_corosync(systemd: Systemd, core: CoreHandle) {
     }
 }
 
-/// Forgets invites that have expired.
-async fn expire_invites(core: CoreHandle) {
+/// Forgets invites that have expired, and ends a maintenance whose time is over.
+async fn end_what_is_over(core: CoreHandle) {
     loop {
-        tokio::time::sleep(HOUSEKEEPING * 15).await;
+        tokio::time::sleep(HOUSEKEEPING).await;
         let now = unix_now();
+        let over = core.state().maintenance_until.filter(|until| *until <= now);
+        if let Some(until) = over
+            && core.is_coordinator()
+        {
+            match core.propose(Command::EndMaintenance { until }).await {
+                Ok(()) => info!("maintenance is over"),
+                Err(failure) => warn!(%failure, "maintenance goes on for now"),
+            }
+        }
         let due = core.state().invites.values().any(|invite| invite.expires <= now);
         if due
             && core.is_coordinator()

@@ -1,5 +1,7 @@
 //! Requests, responses and notifications, and the parameters of every method.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -406,6 +408,9 @@ pub struct NodeParams {
 pub struct MaintenanceParams {
     /// On or off.
     pub on: bool,
+    /// Seconds since 1970 at which it ends by itself.
+    #[serde(default)]
+    pub until: Option<i64>,
 }
 
 /// Parameters of `failover`.
@@ -414,6 +419,9 @@ pub struct FailoverParams {
     /// The node to move to; the best other one if absent.
     #[serde(default)]
     pub to: Option<String>,
+    /// The resources to move, with what is colocated; all if empty.
+    #[serde(default)]
+    pub names: BTreeSet<String>,
 }
 
 /// Result of `failover`.

@@ -36,6 +36,9 @@ pub struct ClusterStatus {
     /// Fencing in short.
     pub fencing: FencingSummary,
 
+    /// Seconds since 1970 at which maintenance ends by itself.
+    #[serde(default)]
+    pub maintenance_until: Option<i64>,
     /// State of the membership as this daemon sees it.
     #[serde(default)]
     pub phase: Phase,

@@ -162,10 +162,12 @@ async fn change(global: &Global, task: Task) -> Result<(), Problem> {
         }
         Task::Maintenance(on) => {
             let done = if on { t!("done-maintenance-on") } else { t!("done-maintenance-off") };
-            order(global, method::MAINTENANCE, &MaintenanceParams { on }, done).await
+            order(global, method::MAINTENANCE, &MaintenanceParams { on, until: None }, done).await
         }
         Task::Failover(to) => {
-            let done: FailoverDone = call(global, method::FAILOVER, &FailoverParams { to }, MOVE).await?;
+            let done: FailoverDone =
+                call(global, method::FAILOVER, &FailoverParams { to, names: Default::default() }, MOVE)
+                    .await?;
             show(global, &done, show::failover)
         }
         other => Err(Problem::later(&format!("{other:?}"))),

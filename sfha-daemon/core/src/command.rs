@@ -151,6 +151,14 @@ pub enum Command {
     SetMaintenance {
         /// What it is from now on.
         on: bool,
+        /// Seconds since 1970 at which it ends by itself.
+        #[serde(default)]
+        until: Option<i64>,
+    },
+    /// Maintenance is over by itself.
+    EndMaintenance {
+        /// The end that has come: refused when it was set anew meanwhile.
+        until: i64,
     },
     /// Takes a node out, for good: its id is never used again, its name and address may be.
     RemoveNode {
@@ -244,6 +252,7 @@ impl ClusterState {
             }
             Command::RemoveVip { name } => {
                 self.vips.remove(name).ok_or_else(|| not_found("vip", name))?;
+                self.forget_constraints(name);
                 self.revision += 1;
             }
             Command::Configure { revision, configured } => self.configure(*revision, configured)?,
@@ -273,11 +282,18 @@ impl ClusterState {
             | Command::ConfirmKey { .. }
             | Command::CommitKey { .. }
             | Command::CleanupKey { .. } => self.rotate(command)?,
-            Command::SetMaintenance { on } => {
-                if self.maintenance == *on {
+            Command::SetMaintenance { on, until } => {
+                let until = until.filter(|_| *on);
+                if (self.maintenance, self.maintenance_until) == (*on, until) {
                     return Err(already("maintenance"));
                 }
-                self.maintenance = *on;
+                (self.maintenance, self.maintenance_until) = (*on, until);
+            }
+            Command::EndMaintenance { until } => {
+                if self.maintenance_until != Some(*until) {
+                    return Err(already("maintenance"));
+                }
+                (self.maintenance, self.maintenance_until) = (false, None);
             }
             Command::RemoveNode { node } => self.remove_node(*node)?,
             Command::RemovalTold if self.removing.is_empty() => return Err(already("told")),
@@ -502,6 +518,7 @@ pub(crate) fn not_found(kind: &str, name: &str) -> Failure {
 
 mod configure;
 mod members;
+mod validate;
 
 #[cfg(test)]
 mod tests;

@@ -210,3 +210,6 @@ impl Placing<'_> {
         prefer.iter().position(|preferred| Some(preferred) == name).unwrap_or(prefer.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

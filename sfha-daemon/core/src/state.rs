@@ -75,6 +75,9 @@ pub struct ClusterState {
     pub invites: BTreeMap<String, Invite>,
     /// Hands off.
     pub maintenance: bool,
+    /// Seconds since 1970 at which that ends by itself.
+    #[serde(default)]
+    pub maintenance_until: Option<i64>,
     /// WireGuard peers that are not nodes, by name.
     #[serde(default)]
     pub peers: BTreeMap<String, ExtraPeer>,
@@ -223,6 +226,7 @@ impl ClusterState {
             vips: BTreeMap::new(),
             invites: BTreeMap::new(),
             maintenance: false,
+            maintenance_until: None,
             peers: BTreeMap::new(),
             auto_remove_after_s: None,
             away: BTreeMap::new(),

@@ -226,6 +226,7 @@ impl World {
             node: HERE.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             maintenance: self.maintenance,
+            maintenance_until: None,
             quorum: QuorumStatus { quorate: true, votes: Some(votes), expected: Some(3), needed: Some(2) },
             leader: leader.map(|at| self.nodes[at].name.to_owned()),
             nodes: self.nodes.iter().enumerate().map(node).collect(),

@@ -197,7 +197,7 @@ impl World {
             }
             let standby = core.state().nodes.iter().find(|(_, node)| node.standby).map(|(id, _)| *id);
             if core.state().maintenance {
-                Some((machine.id, Command::SetMaintenance { on: false }))
+                Some((machine.id, Command::SetMaintenance { on: false, until: None }))
             } else {
                 standby.map(|node| (machine.id, Command::SetStandby { node, standby: false }))
             }

@@ -144,7 +144,7 @@ impl World {
             }
             Fault::Maintenance => {
                 let on = self.rng.chance(500);
-                self.command(node, Command::SetMaintenance { on });
+                self.command(node, Command::SetMaintenance { on, until: None });
             }
             Fault::Grow => self.grow(),
             Fault::Remove => {

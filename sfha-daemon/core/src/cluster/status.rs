@@ -35,6 +35,7 @@ impl Cluster {
             node: state.node_name(self.me()),
             version: self.settings.program.clone(),
             maintenance: state.maintenance,
+            maintenance_until: state.maintenance_until,
             quorum: QuorumStatus {
                 quorate: self.is_quorate(),
                 votes: self.votes.map(|(total, _, _)| total),

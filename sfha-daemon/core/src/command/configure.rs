@@ -29,6 +29,7 @@ impl ClusterState {
         next.services.clear();
         for (name, vip) in &configured.vips {
             next.add_vip(name, vip.address, vip.interface.as_deref())?;
+            next.check_preferred(&vip.prefer)?;
             if let Some(added) = next.vips.get_mut(name) {
                 added.prefer.clone_from(&vip.prefer);
             }
@@ -36,12 +37,14 @@ impl ClusterState {
         for (name, service) in &configured.services {
             next.add_service(name, service)?;
         }
-        for name in configured.checks.keys() {
+        for (name, check) in &configured.checks {
             check_name("name", name)?;
+            next.check_check(check)?;
         }
         next.policy.clone_from(&configured.policy);
         next.checks.clone_from(&configured.checks);
         next.constraints.clone_from(&configured.constraints);
+        next.check_constraints()?;
         next.revision += 1;
         *self = next;
         Ok(())
@@ -49,6 +52,7 @@ impl ClusterState {
 
     pub(super) fn add_service(&mut self, name: &str, service: &Service) -> Result<(), Failure> {
         check_name("name", name)?;
+        self.check_service(service)?;
         let taken = |by: &str, what: &str| {
             Failure::new(ErrorCode::AlreadyExists).with("kind", what).with("name", name).with("by", by)
         };
@@ -69,6 +73,14 @@ impl ClusterState {
     }
 
     pub(super) fn remove_service(&mut self, name: &str) -> Result<(), Failure> {
-        self.services.remove(name).map(drop).ok_or_else(|| not_found("service", name))
+        self.services.remove(name).ok_or_else(|| not_found("service", name))?;
+        self.checks.retain(|_, check| check.service.as_deref() != Some(name));
+        self.forget_constraints(name);
+        Ok(())
+    }
+
+    /// What tied a resource that is no more to others.
+    pub(super) fn forget_constraints(&mut self, name: &str) {
+        self.constraints.retain(|constraint| !constraint.names().contains(&name));
     }
 }

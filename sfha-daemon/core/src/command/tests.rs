@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::resources::{Constraint, HealthCheck};
 use crate::state::MeshSettings;
 
 fn cluster() -> ClusterState {
@@ -235,7 +236,9 @@ fn command() -> impl Strategy<Value = Command> {
             .prop_map(|(name, last)| vip(&format!("v{name}"), &format!("10.100.0.{last}/24"))),
         small.clone().prop_map(|name| Command::RemoveVip { name: format!("v{name}") }),
         (small, any::<bool>()).prop_map(|(node, standby)| Command::SetStandby { node: node.into(), standby }),
-        any::<bool>().prop_map(|on| Command::SetMaintenance { on }),
+        (any::<bool>(), prop::option::of(0_i64..3))
+            .prop_map(|(on, until)| Command::SetMaintenance { on, until }),
+        (0_i64..3).prop_map(|until| Command::EndMaintenance { until }),
     ]
 }
 
@@ -293,6 +296,7 @@ proptest! {
                 prop_assert!(key.is_none_or(|key| keys.insert(key)), "{:?} twice after {:?}", key, command);
             }
             prop_assert!(!state.nodes.is_empty());
+            prop_assert!(state.maintenance || state.maintenance_until.is_none());
             prop_assert!(state.away.keys().all(|id| state.nodes.contains_key(id)));
             prop_assert!(state.nodes.len() <= MAX_NODES && state.vips.len() <= MAX_VIPS);
             let text = serde_json::to_string(&state).unwrap();
@@ -323,4 +327,85 @@ fn what_is_configured_is_replaced_whole_or_not_at_all() {
     configured.services.insert("again".into(), Service::new("nginx.service"));
     assert_eq!(state.apply(&configure(2, &configured)).unwrap_err().code, ErrorCode::AlreadyExists);
     assert_eq!(state, before);
+}
+
+fn configured(change: impl FnOnce(&mut Configured)) -> Result<ClusterState, Failure> {
+    let mut state = cluster();
+    state.apply(&vip("web", "192.0.2.10/24")).unwrap();
+    let mut configured = state.configured();
+    for name in ["a", "b", "c"] {
+        configured.services.insert(name.into(), Service::new(&format!("{name}.service")));
+    }
+    change(&mut configured);
+    let revision = state.revision;
+    state.apply(&Command::Configure { revision, configured: Box::new(configured) }).map(|()| state)
+}
+
+fn order(first: &str, then: &str) -> Constraint {
+    Constraint::Order { first: first.into(), then: then.into() }
+}
+
+fn colocation(resource: &str, with: &str) -> Constraint {
+    Constraint::Colocation { resource: resource.into(), with: with.into() }
+}
+
+fn check(service: Option<&str>) -> HealthCheck {
+    let text = serde_json::json!({ "probe": { "type": "tcp", "target": "h:1" }, "service": service });
+    serde_json::from_value(text).unwrap()
+}
+
+/// What is configured, and the value and reason of its refusal.
+#[test]
+fn what_makes_no_sense_together_is_refused_by_name() {
+    type Change = fn(&mut Configured);
+    let cases: [(Change, &str, &str); 9] = [
+        (|c| c.constraints = vec![order("a", "nobody")], "nobody", "unknown-resource"),
+        (
+            |c| c.constraints = vec![order("a", "b"), order("web", "a"), order("b", "web")],
+            "a → b → web → a",
+            "order-circle",
+        ),
+        (|c| c.constraints = vec![order("a", "a")], "a → a", "order-circle"),
+        (
+            |c| c.constraints = vec![order("a", "b"), colocation("b", "a"), colocation("a", "b")],
+            "a → b → a",
+            "colocation-circle",
+        ),
+        (|c| c.vips.get_mut("web").unwrap().prefer = vec!["n9".into()], "n9", "unknown-node"),
+        (|c| c.services.get_mut("a").unwrap().prefer = vec!["n9".into()], "n9", "unknown-node"),
+        (|c| drop(c.checks.insert("ping".into(), check(Some("web")))), "web", "unknown-service"),
+        (|c| c.services.get_mut("a").unwrap().unit = "../a.service".into(), "../a.service", "unit"),
+        (|c| c.services.get_mut("a").unwrap().stop_timeout_ms = 0, "0", "range"),
+    ];
+    for (change, value, reason) in cases {
+        let failure = configured(change).unwrap_err();
+        assert_eq!((&failure.details["value"], &failure.details["reason"]), (&value.into(), &reason.into()));
+    }
+    let diamond = vec![order("a", "b"), order("a", "c"), order("b", "web"), order("c", "web")];
+    configured(|c| c.constraints = diamond).unwrap();
+}
+
+#[test]
+fn what_tied_a_resource_to_others_goes_with_it() {
+    let mut state = configured(|c| {
+        c.constraints = vec![order("a", "web"), colocation("a", "web"), order("a", "b")];
+        c.checks.insert("ping".into(), check(Some("a")));
+    })
+    .unwrap();
+    state.apply(&Command::RemoveVip { name: "web".into() }).unwrap();
+    assert_eq!(state.constraints, [order("a", "b")]);
+    state.apply(&Command::RemoveService { name: "a".into() }).unwrap();
+    assert!(state.constraints.is_empty() && state.checks.is_empty());
+}
+
+#[test]
+fn maintenance_ends_by_itself_unless_its_end_was_set_anew() {
+    let mut state = cluster();
+    let begin = |until| Command::SetMaintenance { on: true, until };
+    state.apply(&begin(Some(10))).unwrap();
+    state.apply(&begin(Some(20))).unwrap();
+    assert_eq!(code(&mut state, &Command::EndMaintenance { until: 10 }), ErrorCode::AlreadySo);
+    assert!(state.maintenance);
+    state.apply(&Command::EndMaintenance { until: 20 }).unwrap();
+    assert_eq!((state.maintenance, state.maintenance_until), (false, None));
 }

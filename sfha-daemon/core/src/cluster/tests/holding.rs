@@ -174,13 +174,13 @@ fn a_vip_that_was_given_to_a_node_in_standby_goes_on() {
 #[test]
 fn maintenance_keeps_everything_where_it_is() {
     let mut lab = Lab::new(3);
-    lab.propose(1, 1, Command::SetMaintenance { on: true });
+    lab.propose(1, 1, Command::SetMaintenance { on: true, until: None });
     lab.propose(1, 2, Command::SetStandby { node: 1, standby: true });
     assert_eq!(lab.holders("a"), [1]);
     lab.kill(1);
     lab.pass(5000);
     assert!(lab.on[&2].is_empty());
-    lab.propose(2, 3, Command::SetMaintenance { on: false });
+    lab.propose(2, 3, Command::SetMaintenance { on: false, until: None });
     assert!(lab.on[&2].contains("a"));
 }
 

@@ -51,7 +51,7 @@ fn a_node_that_is_never_answered_leaves_all_the_same() {
 #[test]
 fn maintenance_keeps_nothing_on_a_removed_node() {
     let mut lab = Lab::new(3);
-    lab.propose(1, 1, Command::SetMaintenance { on: true });
+    lab.propose(1, 1, Command::SetMaintenance { on: true, until: None });
     lab.propose(2, 2, remove(1));
     assert!(lab.on[&1].is_empty());
     assert!(lab.left.contains(&1));

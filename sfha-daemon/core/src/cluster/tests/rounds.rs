@@ -27,7 +27,7 @@ fn every_change_of_a_quorate_group_begins_an_epoch() {
 #[test]
 fn commands_of_members_that_do_not_order_them_are_wishes() {
     let mut lab = Lab::new(3);
-    let command = Command::SetMaintenance { on: true };
+    let command = Command::SetMaintenance { on: true, until: None };
     let from = crate::Member { node: 3, pid: 103 };
     let version = lab.nodes[&2].state().version;
     let message = GroupMessage::Apply { of: from, seq: 77, command };

@@ -261,13 +261,13 @@ fn a_unit_that_somebody_starts_where_it_is_not_to_run_is_stopped_or_told() {
 #[test]
 fn in_maintenance_nothing_is_started_stopped_or_moved() {
     let mut lab = lab(|c| c.services.get_mut("db").unwrap().critical = true);
-    lab.propose(1, 1, Command::SetMaintenance { on: true });
+    lab.propose(1, 1, Command::SetMaintenance { on: true, until: None });
     let from = lab.done.len();
     unit(&mut lab, 1, "db", UnitState::Failed);
     unit(&mut lab, 2, "web", UnitState::Active);
     lab.propose(1, 2, Command::SetStandby { node: 1, standby: true });
     lab.pass(5000);
     assert_eq!(since(&lab, from), [] as [&str; 0]);
-    lab.propose(1, 3, Command::SetMaintenance { on: false });
+    lab.propose(1, 3, Command::SetMaintenance { on: false, until: None });
     assert_eq!((lab.holders("db"), lab.holders("web")), (vec![2], vec![2]));
 }
