@@ -5,6 +5,7 @@
 //!   (faults)    (time)   machine    power, disk, the kernel's addresses with their lease
 //!                        hands      what `io` does for a core: slow, failing, in order
 //!                        faults     what goes wrong, and what operators do meanwhile
+//!                        services   units that run, die, and are started by hand
 //!                        keys       changes of keys, step by step and out of turn
 //!                        checks     what must hold after every step, and at the end
 //! ```
@@ -24,6 +25,7 @@ mod profile;
 mod record;
 mod removal;
 mod rng;
+mod services;
 mod world;
 
 use std::collections::BTreeMap;

@@ -134,6 +134,38 @@ fn removed_nodes_go_in_order_and_for_good() {
         .no_overlap_longer_than(Duration::from_millis(900));
 }
 
+const SERVICES: &[(Fault, u64)] = &[
+    (Fault::KillUnit, 8),
+    (Fault::Check, 8),
+    (Fault::StartByHand, 2),
+    (Fault::Configure, 4),
+    (Fault::Command, 2),
+    (Fault::Move, 4),
+    (Fault::Maintenance, 2),
+    (Fault::PowerCut, 3),
+    (Fault::PowerCutAll, 1),
+    (Fault::Kill, 3),
+    (Fault::Pause, 1),
+    (Fault::Shutdown, 2),
+    (Fault::CorosyncCrash, 2),
+    (Fault::Partition, 3),
+    (Fault::Isolate, 3),
+    (Fault::Heal, 6),
+];
+
+/// No unit is started while another node runs it, nothing before what comes first, nothing is stopped before
+/// what depends on it; in the end all runs, together with what it is colocated with.
+#[test]
+fn services_run_once_and_in_order_whatever_happens() {
+    let profile = Profile {
+        services: (1, 3),
+        bad_units: true,
+        impaired_may_overlap: true,
+        ..Profile::strict((3, 4), SERVICES)
+    };
+    check("services_run_once_and_in_order_whatever_happens", 100_000, 1500, &profile);
+}
+
 const FREEZES: &[(Fault, u64)] = &[(Fault::Freeze, 1)];
 
 /// A node whose processes all stand still keeps its addresses until their lease is over. Since that is

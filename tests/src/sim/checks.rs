@@ -95,8 +95,9 @@ impl World {
         let Some(machine) = self.machines.get(&node) else { return };
         let held: Vec<IpAddr> =
             machine.addresses.iter().filter(|(_, a)| a.expiry > now).map(|(ip, _)| *ip).collect();
-        if !held.is_empty() {
-            self.violate(|| format!("node {node} left and keeps {held:?}"));
+        let units = machine.units.clone();
+        if !held.is_empty() || !units.is_empty() {
+            self.violate(|| format!("node {node} left and keeps {held:?}, {units:?}"));
         }
     }
 
@@ -128,7 +129,7 @@ impl World {
 
     /// The one case that three healthy nodes do not cover: a node is cut off while the Corosync of
     /// another one, whose daemon is stopped, is restarted. Bounded by token + consensus.
-    fn unseen(&self, node: NodeId) -> Option<&'static str> {
+    pub(super) fn unseen(&self, node: NodeId) -> Option<&'static str> {
         let known = self.net.unseen.get(&node)?;
         let over = known.is_some_and(|at| self.now > at + 100 * MS);
         (!over).then_some("cut off during a restart that nobody saw")
@@ -205,6 +206,7 @@ impl World {
         if let Some((node, command)) = busy {
             self.command(Some(node), command);
         }
+        self.heal_checks();
         if self.now + REST + 15_000 * MS < self.book.end {
             self.after(500 * MS, Coming::Ask);
         }
@@ -216,7 +218,7 @@ impl World {
             return Err(format!("request {number} was never answered"));
         }
         if self.now - self.last_change < REST {
-            return Err("VIPs still move at the end".to_owned());
+            return Err("resources still move at the end".to_owned());
         }
         let mut statuses: BTreeMap<NodeId, ClusterStatus> = BTreeMap::new();
         self.check_removed_at_the_end()?;
@@ -254,6 +256,7 @@ impl World {
                 ));
             }
         }
+        self.check_services_at_the_end(first)?;
         let extra = self.machines.values().find_map(|machine| {
             machine.addresses.iter().find(|(ip, address)| {
                 address.expiry > self.now

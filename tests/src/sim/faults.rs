@@ -146,6 +146,22 @@ impl World {
                 let on = self.rng.chance(500);
                 self.command(node, Command::SetMaintenance { on, until: None });
             }
+            Fault::KillUnit => self.kill_unit(),
+            Fault::StartByHand => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                self.start_by_hand(node);
+            }
+            Fault::Check => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                let healthy = self.rng.chance(400);
+                self.check_says(node, Some(healthy));
+            }
+            Fault::Configure => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                if let Some(command) = self.some_configuration(node) {
+                    self.command(Some(node), command);
+                }
+            }
             Fault::Grow => self.grow(),
             Fault::Remove => {
                 // Node 1 is the register's. One of two may go on alone with `two_node` only.
@@ -228,6 +244,8 @@ impl World {
         for (ip, _) in std::mem::take(&mut machine.addresses) {
             self.book.removed(ip, node, self.now);
         }
+        machine.units.clear();
+        machine.foreign.clear();
         self.tell(|| format!("-- node {node} loses power"));
         self.end_process(node);
         self.net.stop(node);
@@ -289,8 +307,9 @@ impl World {
                 self.book.removed(ip, node, self.now);
             }
         }
+        let units = self.stop_leftovers(node) / MS;
         let slow = self.rng.chance(300);
-        self.start_again(node, 100, if slow { 6000 } else { 600 });
+        self.start_again(node, units + 100, units + if slow { 6000 } else { 600 });
     }
 
     pub(super) fn corosync_crash(&mut self, node: NodeId) {

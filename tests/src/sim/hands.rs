@@ -12,10 +12,35 @@ use super::world::{Coming, MS, World};
 /// An action that takes time.
 #[derive(Debug)]
 pub(super) enum Work {
-    Acquire { name: String, vip: Vip, fails: bool },
-    Release { name: String, vip: Vip, fails: bool },
-    Persist { state: Box<ClusterState>, fails: bool },
-    Reload { fails: bool },
+    Acquire {
+        name: String,
+        vip: Vip,
+        fails: bool,
+    },
+    Release {
+        name: String,
+        vip: Vip,
+        fails: bool,
+    },
+    Persist {
+        state: Box<ClusterState>,
+        fails: bool,
+    },
+    Reload {
+        fails: bool,
+    },
+    Start {
+        name: String,
+        unit: String,
+        fails: bool,
+    },
+    Stop {
+        name: String,
+        unit: String,
+        fails: bool,
+    },
+    /// An order that a later one made void.
+    Superseded,
 }
 
 impl Work {
@@ -23,6 +48,7 @@ impl Work {
         match self {
             Self::Acquire { name, .. } | Self::Release { name, .. } => Some(name),
             Self::Persist { .. } | Self::Reload { .. } => None,
+            Self::Start { .. } | Self::Stop { .. } | Self::Superseded => None,
         }
     }
 }
@@ -43,7 +69,9 @@ impl World {
             Action::Persist { id, state } => self.persist(node, pid, id, state),
             Action::Acquire { id, name, vip } => self.acquire(node, pid, id, name, vip),
             Action::Release { id, name, vip } => self.release(node, pid, id, name, vip),
-            Action::StartService { .. } | Action::StopService { .. } | Action::RestartService { .. } => {}
+            Action::StartService { id, name, service } => self.start_unit(node, pid, id, name, service),
+            Action::RestartService { id, name, service } => self.start_unit(node, pid, id, name, service),
+            Action::StopService { id, name, service } => self.stop_unit(node, pid, id, name, service),
             Action::Announce { .. } => {}
             Action::ReloadCorosync { id } => {
                 let (wait, fails) = (self.rng.millis(1, 50), self.rng.chance(200));
@@ -147,6 +175,17 @@ impl World {
             }
             under_way.remove(&id);
         }
+        let name = match &work {
+            Work::Start { name, .. } | Work::Stop { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        if let Some(name) = name {
+            match self.is_next(node, id, &name) {
+                None => return,
+                Some(false) => return self.after(5 * MS, Coming::Done(node, pid, id, work)),
+                Some(true) => {}
+            }
+        }
         let (lease, now) = (self.profile.lease, self.now);
         let failed;
         match work {
@@ -165,6 +204,19 @@ impl World {
                     self.reload(node);
                 }
             }
+            // One that fails may run all the same.
+            Work::Start { unit, fails, .. } => {
+                let machine = self.machines.get(&node);
+                let died = machine.is_some_and(|machine| !machine.units.contains(&unit));
+                failed = fails || died;
+            }
+            Work::Stop { name, unit, fails } => {
+                failed = fails;
+                if !fails {
+                    self.unit_stopped(node, &name, &unit);
+                }
+            }
+            Work::Superseded => failed = true,
             Work::Acquire { name, vip, fails } => {
                 failed = fails;
                 // One that fails may have put the address there all the same.

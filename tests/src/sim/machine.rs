@@ -32,6 +32,12 @@ pub struct Machine {
     pub disk: ClusterState,
     /// Addresses that a client gets an answer from, as long as there is power.
     pub addresses: BTreeMap<IpAddr, Address>,
+    /// Units that a daemon started and nobody stopped.
+    pub units: BTreeSet<String>,
+    /// Units that somebody else started.
+    pub foreign: BTreeSet<String>,
+    /// When a unit died that a daemon started.
+    pub died: BTreeMap<String, u64>,
     /// The daemon, while there is one.
     pub daemon: Option<Daemon>,
     /// Process id of the next daemon.
@@ -65,6 +71,10 @@ pub struct Daemon {
     pub busy: BTreeMap<String, u64>,
     /// What was asked for and is not over, by resource: one after the other.
     pub under_way: BTreeMap<String, BTreeSet<ActionId>>,
+    /// Orders for units that are not over, by service.
+    pub orders: BTreeMap<String, BTreeSet<ActionId>>,
+    /// Services that are being stopped.
+    pub stopping_units: BTreeSet<String>,
     /// Until when writing takes.
     pub disk_busy: u64,
     /// Writes that are not over.
@@ -90,6 +100,9 @@ impl Machine {
             thawed: None,
             disk,
             addresses: BTreeMap::new(),
+            units: BTreeSet::new(),
+            foreign: BTreeSet::new(),
+            died: BTreeMap::new(),
             daemon: None,
             next_pid: 100,
             starting: false,
@@ -125,6 +138,8 @@ impl Daemon {
             wanted: BTreeMap::new(),
             busy: BTreeMap::new(),
             under_way: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            stopping_units: BTreeSet::new(),
             disk_busy: 0,
             writing: VecDeque::new(),
             bad_release: BTreeMap::new(),

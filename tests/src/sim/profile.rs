@@ -41,6 +41,14 @@ pub enum Fault {
     Grow,
     /// A node, whatever its condition, is taken out for good.
     Remove,
+    /// A running unit dies.
+    KillUnit,
+    /// Somebody starts a unit by hand.
+    StartByHand,
+    /// A health check changes its mind.
+    Check,
+    /// An operator adds or removes services and ties resources together otherwise.
+    Configure,
 }
 
 /// What a run is like.
@@ -60,6 +68,10 @@ pub struct Profile {
     pub bad_interfaces: bool,
     /// `ExecStopPost=` can fail.
     pub bad_release_after_death: bool,
+    /// Fewest and most services.
+    pub services: (u64, u64),
+    /// Starting and stopping units can fail.
+    pub bad_units: bool,
     /// Writing can take long and fail.
     pub bad_disks: bool,
     /// Time by which the kernel has removed an address that is no longer renewed.
@@ -92,6 +104,8 @@ impl Profile {
             duration: 20_000 * MS,
             bad_interfaces: false,
             bad_release_after_death: true,
+            services: (0, 0),
+            bad_units: false,
             bad_disks: false,
             lease: LEASE,
             renewal: RENEWAL,

@@ -37,9 +37,9 @@ impl Rng {
     }
 
     /// One of them.
-    pub fn pick<T: Copy>(&mut self, items: &[T]) -> Option<T> {
+    pub fn pick<T: Clone>(&mut self, items: &[T]) -> Option<T> {
         let index = usize::try_from(self.below(items.len() as u64)).unwrap_or(0);
-        items.get(index).copied()
+        items.get(index).cloned()
     }
 
     /// Milliseconds, in microseconds.

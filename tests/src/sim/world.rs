@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sfha_core::cluster::Ring;
 use sfha_core::state::{MeshSettings, Node};
-use sfha_core::{ActionId, Cluster, ClusterState, Event, Member, NodeId, Settings, Time};
+use sfha_core::{ActionId, Cluster, ClusterState, Command, Event, Member, NodeId, Settings, Time};
 
 use super::book::Book;
 use super::corosync::{Net, Out, What};
@@ -41,6 +41,7 @@ pub(super) enum Coming {
     Resume(NodeId),
     LeaveDeadline(NodeId, u32),
     WatchdogKill(NodeId, u32),
+    UnitGone(NodeId, String),
     Retire(NodeId),
     Settle,
     Ask,
@@ -93,7 +94,7 @@ impl World {
     pub fn new(seed: u64, profile: Profile, record: bool) -> Self {
         let mut rng = Rng::new(seed);
         let count = rng.range(profile.nodes.0, profile.nodes.1);
-        let state = initial_state(count, &mut rng);
+        let state = initial_state(count, profile.services, &mut rng);
         let net = Net::new(state.nodes.keys().copied().collect(), profile.two_node, profile.detection);
         let machines = state.nodes.keys().map(|id| (*id, Machine::new(*id, state.clone()))).collect();
         let mut world = Self {
@@ -230,6 +231,7 @@ impl World {
             Coming::Resume(node) => self.resume(node),
             Coming::LeaveDeadline(node, pid) => self.leave_deadline(node, pid),
             Coming::WatchdogKill(node, pid) => self.watchdog_kill(node, pid),
+            Coming::UnitGone(node, unit) => self.unit_gone(node, &unit),
             Coming::Retire(node) => self.end_corosync(node),
         }
     }
@@ -366,7 +368,9 @@ impl World {
         }
         let deadline = daemon.core.poll_timeout().map(|(at, why)| (at.as_micros(), why));
         let pid = daemon.pid;
-        let many = 12 + 4 * (daemon.core.state().vips.len() + daemon.core.held().len());
+        let (core, state) = (&daemon.core, daemon.core.state());
+        let things = state.vips.len() + core.held().len() + 3 * state.services.len() + state.checks.len();
+        let many = 12 + 4 * things;
         if actions.len() > many {
             let count = actions.len();
             self.violate(|| format!("node {node} asks for {count} actions in one turn"));
@@ -400,6 +404,11 @@ impl World {
         }
         // Whatever an earlier process left is removed before anything else.
         machine.addresses.clear();
+        if !machine.units.is_empty() {
+            let wait = self.stop_leftovers(node);
+            return self.start_again(node, wait / MS + 1, wait / MS + 50);
+        }
+        let Some(machine) = self.machines.get_mut(&node) else { return };
         if !machine.disk.nodes.contains_key(&node) {
             return self.retire(node);
         }
@@ -501,7 +510,7 @@ fn brief(event: &Event) -> String {
     if short.len() < text.len() { format!("{short}…") } else { text }
 }
 
-fn initial_state(count: u64, rng: &mut Rng) -> ClusterState {
+fn initial_state(count: u64, services: (u64, u64), rng: &mut Rng) -> ClusterState {
     let node = |id: u64| Node {
         priority: sfha_core::resources::DEFAULT_PRIORITY,
         name: format!("node{id}"),
@@ -522,6 +531,15 @@ fn initial_state(count: u64, rng: &mut Rng) -> ClusterState {
     }
     for vip in 0..rng.range(1, 3) {
         let _ = state.apply(&super::faults::add_vip(vip, vip));
+    }
+    if services.1 > 0 {
+        let mut configured = state.configured();
+        for unit in 0..rng.range(services.0, services.1) {
+            configured.services.insert(format!("s{unit}"), super::services::service(rng, unit));
+        }
+        super::services::draw(rng, &mut configured, count);
+        let (revision, configured) = (state.revision, Box::new(configured));
+        let _ = state.apply(&Command::Configure { revision, configured });
     }
     state
 }

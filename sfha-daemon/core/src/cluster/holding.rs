@@ -181,7 +181,11 @@ impl Cluster {
             Phase::Broken(ending) => {
                 let (ending, again) = (ending.clone(), ending.next == Next::Again);
                 let keeps = self.keeps(name, &hold.what);
-                if !self.may_let_go(name, now) {
+                // Hands off, as long as it may stay; and first everybody hears that it does not stand.
+                let hands_off = keeps && self.state.maintenance;
+                let unheard =
+                    keeps && matches!(self.ledger.slots.get(name), Some(Slot::Held { active: true, .. }));
+                if hands_off || unheard || !self.may_let_go(name, now) {
                     return;
                 }
                 if keeps && again {

@@ -9,7 +9,7 @@
 //! counts on.
 
 use super::Cluster;
-use super::holding::What;
+use super::holding::{Hold, What};
 use crate::ledger::{Slot, Thing};
 use crate::time::Time;
 
@@ -25,6 +25,10 @@ impl Cluster {
             return false;
         }
         let Some(Slot::Held { node, active: true, .. }) = self.ledger.slots.get(name) else { return false };
+        // What failed here a moment ago this node knows before the others have heard it.
+        if *node == self.settings.me && !self.holds.get(name).is_some_and(Hold::is_active) {
+            return false;
+        }
         let given = self.ledger.given.get(name).map(|given| &given.thing);
         given == Thing::of(&self.state, name).as_ref()
             && self.is_given_to(name, *node)
@@ -36,7 +40,9 @@ impl Cluster {
         let here = |then: &String| self.holds.contains_key(then);
         let Some(_) = self.unsure_since else {
             let elsewhere = |then: &String| matches!(self.ledger.slots.get(then), Some(Slot::Held { node, active: true, .. }) if *node != self.settings.me);
-            return !self.order.thens(name).iter().any(|then| here(then) || elsewhere(then));
+            // Others give up what depends on it only while they move things at all.
+            let others = self.is_operational() && !self.state.maintenance;
+            return !self.order.thens(name).iter().any(|then| here(then) || (others && elsewhere(then)));
         };
         let service = |then: &String| self.holds.get(then).is_some_and(|hold| !hold.what.is_vip());
         let vip = self.holds.get(name).is_some_and(|hold| hold.what.is_vip());
