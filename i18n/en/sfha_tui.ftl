@@ -36,6 +36,7 @@ vip-releasing = releasing
 vip-waiting = waiting
 vip-stopped = stopped
 vip-failed = failed
+vip-conflict = conflict
 vip-unknown = unknown
 peer-connected = connected
 peer-stale = silent
@@ -129,6 +130,10 @@ concern-no-daemon = No sfhad daemon on { $names }.
 concern-standby = On standby: { $names }.
 concern-vip = VIP { $name }: { $state }.
 concern-vip-problem = VIP { $name }: { $state } ({ $why }).
+concern-vip-conflict = VIP { $name }: { $holder ->
+        [no-value] { $by } on the network has { $address } already; nobody takes it.
+       *[other] { $by } on the network claims { $address } too; { $holder } defends it.
+    }
 concern-mesh = Mesh: { $missing ->
         [one] { $missing } peer of { $peers } is silent.
        *[other] { $missing } peers of { $peers } are silent.

@@ -38,6 +38,7 @@ vip-releasing = en retrait
 vip-waiting = en attente
 vip-stopped = arrêtée
 vip-failed = en échec
+vip-conflict = conflit
 vip-unknown = inconnu
 peer-connected = connecté
 peer-stale = muet
@@ -131,6 +132,10 @@ concern-no-daemon = Démon sfhad absent sur { $names }.
 concern-standby = En veille : { $names }.
 concern-vip = VIP { $name } : { $state }.
 concern-vip-problem = VIP { $name } : { $state } ({ $why }).
+concern-vip-conflict = VIP { $name } : { $holder ->
+        [no-value] { $address } est déjà prise sur le réseau par { $by }, personne ne la prend.
+       *[other] { $address } est aussi revendiquée sur le réseau par { $by }, { $holder } la défend.
+    }
 concern-mesh = Maillage : { $missing ->
         [one] { $missing } pair muet sur { $peers }.
        *[other] { $missing } pairs muets sur { $peers }.

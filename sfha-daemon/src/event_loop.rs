@@ -269,7 +269,7 @@ impl EventLoop {
                 Err(error) => error!(%error, "message cannot be encoded"),
             },
             Action::Persist { id, state } => self.disk.persist(id, state),
-            Action::Acquire { id, name, vip } => self.vips.acquire(id, name, vip),
+            Action::Acquire { id, name, vip, probe } => self.vips.acquire(id, name, vip, probe),
             Action::Release { id, name, vip } => self.vips.release(id, name, vip),
             Action::StartService { id, name, service } => {
                 self.starting.insert(id, name.clone());
@@ -332,6 +332,7 @@ impl EventLoop {
             Finished::Unit(name, state) => Event::UnitChanged { name, state },
             Finished::Check(name, Verdict { healthy, error }) => Event::CheckChanged { name, healthy, error },
             Finished::Vanished(name) => Event::Vanished { name },
+            Finished::Conflict(name, by) => Event::Conflict { name, by },
         }
     }
 

@@ -1,6 +1,7 @@
 //! The outside world: watchers and actuators.
 
 pub mod announce;
+pub mod conflict;
 pub mod corosync;
 pub mod journal;
 pub mod netlink;

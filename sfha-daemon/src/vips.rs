@@ -3,6 +3,8 @@
 //! An address is added with a kernel lifetime and lives only as long as [`Vips::renew`] is called from
 //! the event loop: whatever becomes of this process, the kernel removes it.
 
+mod conflicts;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,8 +17,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use crate::io::announce;
+use crate::io::announce::{self, Mac};
+use crate::io::conflict;
 use crate::io::netlink::{NetEvent, Netlink, VipPut};
+
+use conflicts::{Conflicts, Heard};
 
 /// Kernel lifetime of a VIP's address, in seconds: renewed every [`RENEWAL`].
 ///
@@ -47,7 +52,7 @@ const SECOND_BURST: Duration = Duration::from_secs(5);
 /// One order.
 #[derive(Debug)]
 enum Order {
-    Acquire { id: ActionId, name: String, vip: Vip },
+    Acquire { id: ActionId, name: String, vip: Vip, probe: bool },
     Release { id: ActionId, name: String, vip: Vip },
     Announce { name: String },
     Renew,
@@ -62,6 +67,9 @@ pub enum Finished {
     Unit(String, UnitState),
     /// What is known of a health check.
     Check(String, Verdict),
+    /// Somebody else on the network says that it has this VIP's address: its Ethernet address; `None` when it
+    /// is over.
+    Conflict(String, Option<String>),
     /// This program stood still for longer than the lease: the kernel has removed this VIP's address,
     /// and it must not be put back, since others may have it.
     Vanished(String),
@@ -82,11 +90,16 @@ impl Vips {
         finished: mpsc::UnboundedSender<Finished>,
     ) -> Self {
         let (orders, mut queue) = mpsc::unbounded_channel();
+        let (conflicts, mut heard) = Conflicts::new();
+        let (probed, mut answers) = mpsc::unbounded_channel();
         let mut task = Task {
             netlink,
             finished,
             held: BTreeMap::new(),
             announcing: BTreeMap::new(),
+            probing: BTreeMap::new(),
+            probed,
+            conflicts,
             renewed: Instant::now(),
         };
         tokio::spawn(async move {
@@ -98,15 +111,17 @@ impl Vips {
                         None => return,
                     },
                     Some(event) = events.recv() => task.observe(event).await,
+                    Some(answer) = answers.recv() => task.answered(answer).await,
+                    Some(heard) = heard.recv() => task.hear(heard),
                 }
             }
         });
         Self { orders }
     }
 
-    /// Puts a VIP on its interface and announces it.
-    pub fn acquire(&self, id: ActionId, name: String, vip: Vip) {
-        self.order(Order::Acquire { id, name, vip });
+    /// Puts a VIP on its interface and announces it; if so wanted, only when nobody on the network has it.
+    pub fn acquire(&self, id: ActionId, name: String, vip: Vip, probe: bool) {
+        self.order(Order::Acquire { id, name, vip, probe });
     }
 
     /// Takes a VIP off its interface.
@@ -135,6 +150,8 @@ impl Vips {
 struct Held {
     interface: String,
     address: IpAddr,
+    /// Where it has neighbours: number and Ethernet address of the interface.
+    ethernet: Option<(u32, Mac)>,
 }
 
 struct Task {
@@ -144,9 +161,28 @@ struct Task {
     /// Announcements under way. They end with the release: a later one would send the neighbours back
     /// to the wrong node.
     announcing: BTreeMap<String, Announcing>,
+    /// VIPs whose neighbours are being asked, before they are taken.
+    probing: BTreeMap<String, Probing>,
+    probed: mpsc::UnboundedSender<Answered>,
+    conflicts: Conflicts,
     /// When the leases were renewed last.
     renewed: Instant,
 }
+
+struct Probing {
+    id: ActionId,
+    held: Held,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the neighbours say about the VIP that this action takes.
+type Answered = (ActionId, String, std::io::Result<Option<Mac>>);
 
 struct Announcing(JoinHandle<()>);
 
@@ -159,16 +195,15 @@ impl Drop for Announcing {
 impl Task {
     async fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Acquire { id, name, vip } => {
-                let outcome = self.acquire(&name, &vip).await;
-                let _ = self.finished.send(Finished::Action(id, outcome));
+            Order::Acquire { id, name, vip, probe } => {
+                self.acquire(id, name, &vip, probe).await;
             }
             Order::Release { id, name, vip } => {
                 let outcome = self.release(&name, &vip).await;
-                let _ = self.finished.send(Finished::Action(id, outcome));
+                self.finish(id, outcome);
             }
             Order::Announce { name } => {
-                self.announce(&name).await;
+                self.announce(&name);
             }
             Order::Renew => {
                 if self.lapsed() {
@@ -177,11 +212,13 @@ impl Task {
                     self.put_all_back().await;
                 }
                 self.renewed = Instant::now();
+                self.look_at_conflicts();
             }
         }
     }
 
-    async fn acquire(&mut self, name: &str, vip: &Vip) -> Result<(), String> {
+    /// Where a VIP goes on this node.
+    async fn place(&self, name: &str, vip: &Vip) -> Result<Held, String> {
         let address = vip.address.addr();
         let interface = match &vip.interface {
             Some(interface) => interface.clone(),
@@ -194,24 +231,124 @@ impl Task {
                 }
             },
         };
-        let held = Held { interface, address };
-        if let Err(error) = self.netlink.vip_put(&held.interface, address, LEASE_S).await {
-            warn!(vip = name, interface = held.interface, %address, %error, "cannot add the address");
+        let ethernet = self.ethernet(&interface).await;
+        Ok(Held { interface, address, ethernet })
+    }
+
+    /// Number and Ethernet address; one without, the mesh's, has nobody to ask and nobody to announce to.
+    async fn ethernet(&self, interface: &str) -> Option<(u32, Mac)> {
+        let link = self.netlink.link_info(interface).await.ok().flatten()?;
+        link.mac.map(|mac| (link.index, mac))
+    }
+
+    /// Takes the VIP at once, or asks the neighbours first, which nothing else waits for.
+    async fn acquire(&mut self, id: ActionId, name: String, vip: &Vip, probe: bool) {
+        let held = match self.place(&name, vip).await {
+            Ok(held) => held,
+            Err(code) => return self.finish(id, Err(code)),
+        };
+        let Some((index, mac)) = held.ethernet.filter(|_| probe) else {
+            let outcome = self.take(&name, held).await;
+            return self.finish(id, outcome);
+        };
+        let (probed, address, of) = (self.probed.clone(), held.address, name.clone());
+        let task = tokio::spawn(async move {
+            let answer = conflict::probe(index, mac, address).await;
+            // The task may have ended meanwhile.
+            let _ = probed.send((id, of, answer));
+        });
+        self.probing.insert(name, Probing { id, held, task });
+    }
+
+    /// What the neighbours said. What kept this node from asking does not keep it from serving.
+    async fn answered(&mut self, (id, name, answer): Answered) {
+        if self.probing.get(&name).is_none_or(|probing| probing.id != id) {
+            return;
+        }
+        let Some(held) = self.probing.remove(&name).map(|probing| probing.held.clone()) else { return };
+        let (interface, address) = (&held.interface, held.address);
+        match answer {
+            Ok(Some(by)) => {
+                let by = conflict::show(by);
+                warn!(vip = name, interface, %address, by, "somebody else has the address");
+                let _ = self.finished.send(Finished::Conflict(name, Some(by)));
+                return self.finish(id, Err("duplicate-address".to_owned()));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                warn!(vip = name, interface, %address, %error, "cannot ask whether somebody has the address");
+            }
+        }
+        let outcome = self.take(&name, held).await;
+        self.finish(id, outcome);
+    }
+
+    async fn take(&mut self, name: &str, held: Held) -> Result<(), String> {
+        let (interface, address) = (&held.interface, held.address);
+        if let Err(error) = self.netlink.vip_put(interface, address, LEASE_S).await {
+            warn!(vip = name, interface, %address, %error, "cannot add the address");
             return Err("address-refused".to_owned());
         }
-        info!(vip = name, interface = held.interface, %address, "vip acquired");
+        info!(vip = name, interface, %address, "vip acquired");
         self.held.insert(name.to_owned(), held);
-        self.announce(name).await;
+        self.announce(name);
+        self.listen();
         Ok(())
+    }
+
+    fn finish(&self, id: ActionId, outcome: Result<(), String>) {
+        // Nobody wants to know when the event loop has ended.
+        let _ = self.finished.send(Finished::Action(id, outcome));
+    }
+
+    /// Listens on the interfaces of the VIPs that are held.
+    fn listen(&mut self) {
+        let held = self.held.values().filter_map(|held| {
+            let (index, _) = held.ethernet?;
+            Some((held.interface.as_str(), index, held.address))
+        });
+        self.conflicts.listen(held);
+    }
+
+    fn hear(&mut self, (interface, claim): Heard) {
+        let claimed = self.held.iter().find_map(|(name, held)| {
+            let (index, mac) = held.ethernet?;
+            let same = held.interface == interface && held.address == claim.address && mac != claim.mac;
+            same.then(|| (name.clone(), index, mac))
+        });
+        let Some((name, index, mac)) = claimed else { return };
+        let verdict = self.conflicts.claimed(&name, claim.mac, Instant::now());
+        let by = conflict::show(claim.mac);
+        if verdict.defend
+            && let Err(error) = announce::announce(index, mac, claim.address)
+        {
+            warn!(vip = name, error = crate::mesh::describe(&error), "cannot announce");
+        }
+        if verdict.tell {
+            warn!(vip = name, interface, address = %claim.address, by, "somebody else claims the address");
+            let _ = self.finished.send(Finished::Conflict(name, Some(by)));
+        }
+    }
+
+    fn look_at_conflicts(&mut self) {
+        for name in self.conflicts.over(Instant::now()) {
+            info!(vip = name, "nobody else claims the address any more");
+            let _ = self.finished.send(Finished::Conflict(name, None));
+        }
     }
 
     async fn release(&mut self, name: &str, vip: &Vip) -> Result<(), String> {
         // Not renewed from here on, whatever comes of the rest.
         self.announcing.remove(name);
+        self.conflicts.forget(name);
+        if let Some(probing) = self.probing.remove(name) {
+            self.finish(probing.id, Err("cancelled".to_owned()));
+        }
         let Some(held) = self.held.remove(name) else {
             debug!(vip = name, address = %vip.address, "nothing to release");
             return Ok(());
         };
+        self.listen();
         match self.netlink.vip_remove(&held.interface, held.address).await {
             Ok(_) => {
                 info!(vip = name, interface = held.interface, address = %held.address, "vip released");
@@ -264,21 +401,19 @@ impl Task {
             Ok(VipPut::Renewed) => {}
             Ok(VipPut::Added) => {
                 warn!(vip = name, interface = held.interface, "somebody removed the address; it is back");
-                self.announce(name).await;
+                self.announce(name);
             }
             Err(error) => warn!(vip = name, interface = held.interface, %error, "cannot renew the address"),
         }
     }
 
-    async fn announce(&mut self, name: &str) {
-        let Some(Held { interface, address }) = self.held.get(name).cloned() else { return };
-        let Ok(Some(link)) = self.netlink.link_info(&interface).await else { return };
-        // An interface without a hardware address, the mesh's, has nobody to announce to.
-        let Some(mac) = link.mac else { return };
+    fn announce(&mut self, name: &str) {
+        let Some(Held { interface, address, ethernet }) = self.held.get(name).cloned() else { return };
+        let Some((index, mac)) = ethernet else { return };
         let bursts = tokio::spawn(async move {
             for wait in [Duration::ZERO, SECOND_BURST] {
                 tokio::time::sleep(wait).await;
-                match announce::burst(link.index, mac, address) {
+                match announce::burst(index, mac, address) {
                     Ok(burst) => burst.finished().await,
                     Err(error) => warn!(interface, error = crate::mesh::describe(&error), "cannot announce"),
                 }
@@ -301,10 +436,17 @@ impl Task {
             NetEvent::LinkUp { interface } => {
                 let on_it = self.held.iter().filter(|(_, held)| held.interface == interface);
                 let names: Vec<String> = on_it.map(|(name, _)| name.clone()).collect();
+                // It may have come back as another one: a bond that changed its active member.
+                let ethernet = self.ethernet(&interface).await;
                 for name in names {
+                    if let Some(held) = self.held.get_mut(&name) {
+                        held.ethernet = ethernet;
+                    }
                     self.put_back(&name).await;
-                    self.announce(&name).await;
+                    self.announce(&name);
                 }
+                // An ear ends with its interface.
+                self.listen();
             }
             NetEvent::Overrun => self.put_all_back().await,
             NetEvent::AddressAdded { .. } | NetEvent::LinkDown { .. } => {}

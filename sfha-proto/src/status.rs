@@ -126,6 +126,9 @@ pub struct VipStatus {
     /// Code of the last failure to take it on, if it stands.
     #[serde(default)]
     pub problem: Option<String>,
+    /// Ethernet address of somebody else on the network who has this address too.
+    #[serde(default)]
+    pub conflict_with: Option<String>,
 }
 
 /// What is happening to a VIP.
@@ -144,6 +147,8 @@ pub enum VipState {
     Stopped,
     /// Its holder cannot put it on an interface.
     Failed,
+    /// Somebody else on the network has the address: it is not taken, or it is defended by its holder.
+    Conflict,
     /// Not known from here.
     Unknown,
 }

@@ -77,6 +77,16 @@ fn vips(status: &ClusterStatus, found: &mut Vec<Concern>) {
     for vip in &status.vips {
         let (tone, state) = words::vip(vip);
         let name = vip.name.as_str();
+        if let Some(by) = vip.conflict_with.as_deref() {
+            let address = vip.address.split('/').next().unwrap_or_default();
+            let holder = vip.holder.as_deref().unwrap_or("no-value");
+            push(
+                found,
+                Tone::Bad,
+                t!("concern-vip-conflict", name = name, address = address, by = by, holder = holder),
+            );
+            continue;
+        }
         match &vip.problem {
             Some(code) => {
                 let why = words::problem(code);

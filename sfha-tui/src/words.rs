@@ -71,6 +71,7 @@ pub fn vip(vip: &VipStatus) -> (Tone, String) {
         VipState::Waiting => (Tone::Warn, t!("vip-waiting")),
         VipState::Stopped => (Tone::Bad, t!("vip-stopped")),
         VipState::Failed => (Tone::Bad, t!("vip-failed")),
+        VipState::Conflict => (Tone::Bad, t!("vip-conflict")),
         VipState::Unknown => (Tone::Warn, t!("vip-unknown")),
     }
 }

@@ -7,6 +7,8 @@
 mod absence;
 #[path = "e2e/common.rs"]
 mod common;
+#[path = "e2e/conflict.rs"]
+mod conflict;
 #[path = "e2e/contract.rs"]
 mod contract;
 #[path = "e2e/failover.rs"]

@@ -32,6 +32,9 @@ pub enum Action {
         name: String,
         /// Its address and interface.
         vip: Vip,
+        /// Whether to ask first if somebody else on the network has the address. A failure with the code
+        /// `duplicate-address` follows an [`Event::Conflict`](crate::Event::Conflict).
+        probe: bool,
     },
     /// Take a VIP off its interface. Stop renewing it in the same turn, whatever comes of the rest.
     Release {

@@ -278,6 +278,7 @@ impl Cluster {
             Event::CheckChanged { name, healthy, error } => {
                 self.check_changed(&name, Verdict { healthy, error });
             }
+            Event::Conflict { name, by } => self.say(GroupMessage::Conflict { name, by }),
             Event::Tick => {}
             Event::Shutdown => self.shutdown(now),
         }

@@ -135,6 +135,13 @@ pub enum Event {
         /// Why not, as the probe says it.
         error: Option<String>,
     },
+    /// Somebody else on the network claims the address of a VIP of this node.
+    Conflict {
+        /// Name of the VIP.
+        name: String,
+        /// That one's Ethernet address; `None`: not any more.
+        by: Option<String>,
+    },
     /// A deadline passed, or it is time to look again.
     Tick,
     /// This daemon is asked to stop.

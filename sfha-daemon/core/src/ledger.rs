@@ -65,6 +65,12 @@ pub struct Ledger {
     /// Services, and nodes on which their unit runs though it is not to.
     #[serde(default)]
     pub strays: BTreeSet<(String, NodeId)>,
+    /// VIPs that have been on an interface since they have that address: nobody else had it then.
+    #[serde(default)]
+    pub served: BTreeMap<String, IpAddr>,
+    /// VIPs whose address somebody else on the network has too, and that one's Ethernet address.
+    #[serde(default)]
+    pub conflicts: BTreeMap<String, String>,
 }
 
 /// What must not be on two nodes, whatever it is called.
@@ -201,6 +207,8 @@ impl Ledger {
         self.failures.retain(|name, _| state.services.contains_key(name));
         self.strays.retain(|(name, _)| state.services.contains_key(name));
         self.verdicts.retain(|name, _| state.checks.contains_key(name));
+        self.served.retain(|name, ip| state.vips.get(name).is_some_and(|vip| vip.address.addr() == *ip));
+        self.conflicts.retain(|name, _| state.vips.contains_key(name));
         let back: Vec<NodeId> = candidates.difference(&self.known).copied().collect();
         if !back.is_empty() {
             self.kept.clear();
@@ -308,6 +316,10 @@ impl Ledger {
             return;
         }
         *active = *outcome == Outcome::Active;
+        if let (true, Some(Given { thing: Thing::Address(ip), .. })) = (*active, self.given.get(name)) {
+            self.served.insert(name.to_owned(), *ip);
+            self.conflicts.remove(name);
+        }
         match outcome {
             Outcome::Active | Outcome::Idle(None) => {
                 self.problems.remove(name);
@@ -327,6 +339,14 @@ impl Ledger {
             }
         }
         self.stuck.remove(name);
+    }
+
+    /// A node hears, or no longer hears, somebody else on the network claim the address of a VIP.
+    pub fn claimed(&mut self, name: &str, by: Option<String>) {
+        match by {
+            Some(by) => drop(self.conflicts.insert(name.to_owned(), by)),
+            None => drop(self.conflicts.remove(name)),
+        }
     }
 
     /// A node tells its count of a service's failures.
@@ -433,6 +453,8 @@ impl Ledger {
             self.leader = best.leader;
             self.kept.clone_from(&best.kept);
             self.known.clone_from(&best.known);
+            self.served.clone_from(&best.served);
+            self.conflicts.clone_from(&best.conflicts);
         }
         for (_, ledger) in ledgers {
             for (name, nodes) in &ledger.unable {

@@ -123,6 +123,13 @@ pub enum GroupMessage {
         /// It runs.
         runs: bool,
     },
+    /// Somebody else on the network claims the address of a VIP.
+    Conflict {
+        /// Name of the VIP.
+        name: String,
+        /// That one's Ethernet address; `None`: not any more.
+        by: Option<String>,
+    },
     /// The sender is about to stop: it takes nothing on and lets everything go.
     Leaving,
 }

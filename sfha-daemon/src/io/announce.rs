@@ -35,6 +35,7 @@ const ETHERTYPE_ARP: u16 = 0x0806;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 
 const ICMPV6: u8 = 58;
+const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const FLAG_ROUTER: u8 = 0x80;
 const FLAG_OVERRIDE: u8 = 0x20;
@@ -110,6 +111,38 @@ pub fn neighbour_advertisement(mac: Mac, address: Ipv6Addr, router: bool) -> [u8
     frame.put(&[ICMPV6, HOP_LIMIT]);
     frame.put(&address.octets());
     frame.put(&ALL_NODES.octets());
+    frame.put(&icmp);
+    frame.bytes
+}
+
+/// A neighbour solicitation that asks for `address` without claiming it, for the detection of duplicates (RFC 4862
+/// §5.4.2): from the unspecified address, to the address's solicited-node group (RFC 4291 §2.7.1).
+pub fn neighbour_solicitation(mac: Mac, address: Ipv6Addr) -> [u8; 78] {
+    const ICMP_LENGTH: u8 = 24;
+    let octets = address.octets();
+    let last = [octets[13], octets[14], octets[15]];
+    let group = Ipv6Addr::new(
+        0xff02,
+        0,
+        0,
+        0,
+        0,
+        1,
+        0xff00 | u16::from(last[0]),
+        u16::from_be_bytes([last[1], last[2]]),
+    );
+    let mut icmp = [0; ICMP_LENGTH as usize];
+    icmp[0] = NEIGHBOUR_SOLICITATION;
+    icmp[8..24].copy_from_slice(&octets);
+    let checksum = icmpv6_checksum(Ipv6Addr::UNSPECIFIED, group, &icmp);
+    icmp[2..4].copy_from_slice(&checksum.to_be_bytes());
+
+    let mut frame = Frame::<78>::new([0x33, 0x33, 0xff, last[0], last[1], last[2]], mac, ETHERTYPE_IPV6);
+    frame.put(&[0x60, 0, 0, 0]); // version, traffic class, flow label
+    frame.put(&[0, ICMP_LENGTH]);
+    frame.put(&[ICMPV6, HOP_LIMIT]);
+    frame.put(&Ipv6Addr::UNSPECIFIED.octets());
+    frame.put(&group.octets());
     frame.put(&icmp);
     frame.bytes
 }
@@ -237,7 +270,7 @@ impl Announcer {
 }
 
 /// `sockaddr_ll` of packet(7): the interface, and the destination that the frame has in its first six bytes.
-fn link_layer_address(interface_index: u32, frame: &[u8]) -> socket2::SockAddr {
+pub(super) fn link_layer_address(interface_index: u32, frame: &[u8]) -> socket2::SockAddr {
     let mut storage = socket2::SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is one of the address types that sockaddr_storage is made to hold.
     let address = unsafe { storage.view_as::<libc::sockaddr_ll>() };

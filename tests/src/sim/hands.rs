@@ -67,7 +67,7 @@ impl World {
                 }
             }
             Action::Persist { id, state } => self.persist(node, pid, id, state),
-            Action::Acquire { id, name, vip } => self.acquire(node, pid, id, name, vip),
+            Action::Acquire { id, name, vip, .. } => self.acquire(node, pid, id, name, vip),
             Action::Release { id, name, vip } => self.release(node, pid, id, name, vip),
             Action::StartService { id, name, service } => self.start_unit(node, pid, id, name, service),
             Action::RestartService { id, name, service } => self.start_unit(node, pid, id, name, service),

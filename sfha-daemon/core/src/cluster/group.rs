@@ -418,6 +418,7 @@ impl Cluster {
                     None => drop(verdicts.remove(&from.node)),
                 }
             }
+            GroupMessage::Conflict { name, by } => self.ledger.claimed(&name, by),
             GroupMessage::Stray { name, runs: true } => {
                 self.ledger.strays.insert((name, from.node));
             }

@@ -164,7 +164,11 @@ impl Cluster {
             let id = self.new_action();
             self.holds.insert(name.clone(), Hold { what: what.clone(), phase: Phase::Acquiring(id) });
             self.actions.push_back(match what {
-                What::Vip(vip) => Action::Acquire { id, name, vip },
+                What::Vip(vip) => {
+                    // What a member has just given up is nobody else's, and a move cannot wait for neighbours.
+                    let probe = self.ledger.served.get(&name) != Some(&vip.address.addr());
+                    Action::Acquire { id, name, vip, probe }
+                }
                 What::Service { service, .. } => Action::StartService { id, name, service },
             });
         }

@@ -91,7 +91,7 @@ impl Cluster {
     }
 
     /// Tells the group, if there is one: whoever joins one later says everything at once.
-    fn say(&mut self, message: GroupMessage) {
+    pub(super) fn say(&mut self, message: GroupMessage) {
         if self.member.is_some() {
             self.multicast(message);
         }

@@ -115,6 +115,10 @@ impl Cluster {
         if state == VipState::Stopped && problem.is_some() && self.is_quorate() {
             state = VipState::Failed;
         }
+        let conflict_with = self.ledger.conflicts.get(name).filter(|_| self.is_quorate()).cloned();
+        if conflict_with.is_some() && matches!(state, VipState::Active | VipState::Failed) {
+            state = VipState::Conflict;
+        }
         if self.held().contains(name) && holder.is_none() && target.is_none() {
             // Without quorum this node still knows what it is giving up.
             (state, holder, target) = (VipState::Releasing, Some(named(&self.me())), None);
@@ -127,6 +131,7 @@ impl Cluster {
             holder,
             target,
             problem,
+            conflict_with,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A few clusters in lock-step, nothing left to chance: see `tests/harness.rs`.
 
+mod conflict;
 mod harness;
 mod holding;
 mod keys;

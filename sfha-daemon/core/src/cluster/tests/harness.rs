@@ -42,6 +42,8 @@ pub(super) struct Lab {
     pub(super) on: BTreeMap<NodeId, BTreeSet<String>>,
     /// Everything that was done, in order: `2 acquire v`.
     pub(super) done: Vec<String>,
+    /// VIPs that were asked for before they were taken, in order.
+    pub(super) probed: Vec<String>,
     pub(super) answers: BTreeMap<u64, Result<Answered, Failure>>,
     pub(super) left: BTreeSet<NodeId>,
     pub(super) disks: BTreeMap<NodeId, ClusterState>,
@@ -102,6 +104,7 @@ impl Lab {
             waiting: Vec::new(),
             on: BTreeMap::new(),
             done: Vec::new(),
+            probed: Vec::new(),
             answers: BTreeMap::new(),
             left: BTreeSet::new(),
             disks,
@@ -213,7 +216,8 @@ impl Lab {
                 }
                 (Slow::Persist, action)
             }
-            Action::Acquire { id: action, name, .. } => {
+            Action::Acquire { id: action, name, probe, .. } => {
+                self.probed.extend(probe.then(|| name.clone()));
                 self.done.push(format!("{id} acquire {name}"));
                 self.on.entry(id).or_default().insert(name);
                 (Slow::Acquire, action)
