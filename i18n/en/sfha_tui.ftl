@@ -547,6 +547,40 @@ error-too-many-nodes = { $open ->
         [no-value] Remove a node first: sfha node remove.
        *[other] A token that is of no more use can be revoked: sfha mesh revoke ID
     }
+error-node-online = { $name } is a member of the cluster right now.
+    .bare = That node is a member of the cluster right now.
+    .next = See “sfha nodes”; a node that is online is relieved with “sfha failover” or “sfha standby”.
+error-fence-unconfirmed = { $name } was switched off, but nothing shows that it is off.
+    .bare = The node was switched off, but nothing shows that it is off.
+    .next = Check that the configuration names the right machine; once it is switched off by hand: sfha stonith confirm { $name }
+error-fence-unreachable = { $endpoint } does not answer (fencing by { $driver }): { $cause }.
+    .bare = What switches nodes off does not answer.
+    .next = Check address and network, then: sfha stonith test
+error-fence-denied = { $driver } refuses access (HTTP { $status }).
+    .bare = What switches nodes off refuses access.
+    .next = Check the token and its privileges: docs/en/fencing.md lists them.
+error-fence-certificate = The certificate of { $endpoint } is not the expected one ({ $driver }); SHA-256 fingerprint: { $fingerprint }.
+    .bare = The certificate of what switches nodes off is not the expected one.
+    .next = Compare this fingerprint on the machine itself before you put it into config.yml.
+error-fence-target = { $driver } does not know { $name } ({ $value }).
+    .bare = What switches nodes off does not know this one.
+    .next = Check stonith.nodes in config.yml, and that the token may see that machine.
+error-fence-failed = { $driver } failed: { $cause }.
+    .bare = What switches nodes off failed.
+error-agent-missing = { $program } is not installed.
+    .bare = This fence agent is not installed.
+    .next = apt install fence-agents
+error-agent-parameter = { $reason ->
+        [missing] { $program } lacks the parameter “{ $parameter }”.
+        [value] The value of the parameter “{ $parameter }” does not suit { $program }.
+        [reserved] The parameter “{ $parameter }” of { $program } is set by sfha itself.
+       *[unknown] { $program } does not know the parameter “{ $parameter }”.
+    }
+    .bare = A parameter of the fence agent is not right.
+    .next = The possible parameters: { $program } -o metadata
+error-watchdog-unusable = The watchdog { $path } cannot be used: { $cause }.
+    .bare = The watchdog cannot be used.
+    .next = Only one program can hold it: see “wdctl” and systemd's RuntimeWatchdogSec.
 error-file-invalid = { $path } does not read{ $line ->
         [no-value] {""}
        *[other] {" "}(line { $line }{ $column ->

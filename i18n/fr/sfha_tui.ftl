@@ -555,6 +555,40 @@ error-too-many-nodes = { $open ->
         [no-value] Retirez d'abord un nœud : sfha node remove.
        *[other] Un jeton qui ne sert plus se révoque : sfha mesh revoke ID
     }
+error-node-online = { $name } est membre du cluster en ce moment.
+    .bare = Ce nœud est membre du cluster en ce moment.
+    .next = Voyez « sfha nodes » ; un nœud en ligne se déplace avec « sfha failover » ou « sfha standby ».
+error-fence-unconfirmed = { $name } a été éteint, mais rien ne montre qu'il l'est.
+    .bare = Le nœud a été éteint, mais rien ne montre qu'il l'est.
+    .next = Vérifiez que la configuration désigne bien cette machine ; après l'avoir éteinte à la main : sfha stonith confirm { $name }
+error-fence-unreachable = { $endpoint } ne répond pas (fencing par { $driver }) : { $cause }.
+    .bare = Ce qui éteint les nœuds ne répond pas.
+    .next = Vérifiez l'adresse et le réseau, puis : sfha stonith test
+error-fence-denied = Accès refusé par { $driver } (HTTP { $status }).
+    .bare = Accès refusé par ce qui éteint les nœuds.
+    .next = Vérifiez le jeton et ses droits : docs/fr/fencing.md en donne la liste.
+error-fence-certificate = Le certificat de { $endpoint } n'est pas celui attendu ({ $driver }) ; empreinte SHA-256 : { $fingerprint }.
+    .bare = Le certificat de ce qui éteint les nœuds n'est pas celui attendu.
+    .next = Comparez cette empreinte sur la machine elle-même avant de l'inscrire dans config.yml.
+error-fence-target = { $driver } ne connaît pas { $name } ({ $value }).
+    .bare = Ce qui éteint les nœuds ne connaît pas celui-ci.
+    .next = Vérifiez stonith.nodes dans config.yml, et que le jeton peut voir cette machine.
+error-fence-failed = Échec de { $driver } : { $cause }.
+    .bare = Ce qui éteint les nœuds a échoué.
+error-agent-missing = { $program } n'est pas installé.
+    .bare = Cet agent de fencing n'est pas installé.
+    .next = apt install fence-agents
+error-agent-parameter = { $reason ->
+        [missing] Il manque à { $program } le paramètre « { $parameter } ».
+        [value] La valeur du paramètre « { $parameter } » ne convient pas à { $program }.
+        [reserved] Le paramètre « { $parameter } » de { $program } est fixé par sfha.
+       *[unknown] { $program } ne connaît pas le paramètre « { $parameter } ».
+    }
+    .bare = Un paramètre de l'agent de fencing ne convient pas.
+    .next = Les paramètres possibles : { $program } -o metadata
+error-watchdog-unusable = Le watchdog { $path } ne peut pas servir : { $cause }.
+    .bare = Le watchdog ne peut pas servir.
+    .next = Un seul programme peut le tenir : voyez « wdctl » et RuntimeWatchdogSec dans systemd.
 error-file-invalid = { $path } ne se lit pas{ $line ->
         [no-value] {""}
        *[other] {" "}(ligne { $line }{ $column ->

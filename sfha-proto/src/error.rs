@@ -104,6 +104,30 @@ pub enum ErrorCode {
     /// (how many there are), `open` (how many tokens hold a place), `invites` (their ids, separated by commas).
     TooManyNodes,
 
+    // --- fencing ---
+    /// The node is a member of the cluster. Details: `name`.
+    NodeOnline,
+    /// The node was switched off and is not seen off. Details: `name`.
+    FenceUnconfirmed,
+    /// What switches nodes cannot be reached. Details: `driver`, `endpoint`, `cause`.
+    FenceUnreachable,
+    /// It does not accept the credentials, or they may not do this. Details: `driver`, `status` (HTTP).
+    FenceDenied,
+    /// Its certificate is not the one that is expected. Details: `driver`, `endpoint`, `fingerprint` (SHA-256
+    /// of the one it has).
+    FenceCertificate,
+    /// It does not know the node. Details: `driver`, `name`, `value` (what was looked for).
+    FenceTarget,
+    /// It could not do it. Details: `driver`, `cause`.
+    FenceFailed,
+    /// There is no such fence agent. Details: `program`.
+    AgentMissing,
+    /// A fence agent does not take that parameter. Details: `program`, `parameter`, `reason` (`unknown`,
+    /// `missing`, `value`, `reserved`).
+    AgentParameter,
+    /// The watchdog cannot be used. Details: `path`, `cause`.
+    WatchdogUnusable,
+
     // --- files ---
     /// A file of ours does not read. Details: `path`, `line`, `column`, `reason`, `backup`
     /// (where its last good version is).
@@ -153,6 +177,7 @@ impl ErrorCode {
             | Self::LastNode
             | Self::DaemonMissing
             | Self::MeshDown
+            | Self::NodeOnline
             | Self::TooManyNodes => 4,
             Self::NotPermitted => 5,
             Self::TimedOut => 6,

@@ -33,6 +33,7 @@ pub mod cluster;
 pub mod command;
 pub mod event;
 pub mod health;
+pub mod fencing;
 pub mod ledger;
 pub mod links;
 pub mod mesh;
