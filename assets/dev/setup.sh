@@ -28,7 +28,7 @@ for what in "$@"; do
 	lab)
 		packages="$packages corosync systemd systemd-container dbus iproute2 nftables iputils-ping
 			tcpdump wireguard-tools tmux qemu-system-x86 linux-image-amd64 busybox-static kmod
-			procps util-linux"
+			procps util-linux fence-agents"
 		tools="$tools cargo-nextest:$nextest"
 		;;
 	check)

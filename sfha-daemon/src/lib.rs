@@ -18,6 +18,7 @@ pub mod depart;
 pub mod disk;
 pub mod endpoints;
 pub mod event_loop;
+pub mod fencing;
 pub mod files;
 pub mod init;
 pub mod io;

@@ -5,4 +5,5 @@ pub mod cluster;
 pub mod demo;
 pub mod guest;
 pub mod lab;
+pub mod proxmox;
 pub mod sim;
