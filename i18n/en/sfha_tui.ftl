@@ -94,7 +94,7 @@ step-daemon = Starting the daemon
 step-checking = Checking what is needed
 step-keys = Making the keys
 step-interface = Bringing wg-sfha up
-step-contacting = Reaching the cluster through the tunnel
+step-contacting = Reaching the cluster
 step-admission = Being admitted by the members
 step-files = Writing the configuration
 step-corosync = Starting Corosync
@@ -257,7 +257,10 @@ done-failover = { $count ->
        *[other] { $count } VIPs moved to { $to } in { $time }: { $names }.
     }
 token-about =
-    Token { $id }, for one node (address { $ip }).
+    Token { $id }, for one node{ $ip ->
+        [none] .
+       *[other] {" "}(address { $ip }).
+    }
     Expires: { $expires }.
 token-use =
     To run as root on the new node, which will ask for the token:
@@ -324,6 +327,8 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [host-in-network] it has to be a host's address in its network, not that of the network.
         [not-a-host-address] it is not a host's address.
         [network-address] it is the address of the network or of its broadcast.
+        [no-mesh] this cluster has no mesh.
+        [not-reserved] this token is for a node with another address.
         [outside-network] it is not in the mesh network.
         [no-address] no address of this node is suitable; give one.
         [unknown] it could not be detected; give it.
@@ -529,9 +534,15 @@ error-token-unknown = The cluster does not know this token: it was revoked, or i
     .next = Make another one with “sfha mesh token” on a node of the cluster.
 error-token-foreign = The signature of this token is not of this cluster.
     .next = Check which cluster it comes from; make another one with “sfha mesh token”.
-error-unreachable = No answer from { $endpoint } through the tunnel within { $seconds } s.
-    .bare = No answer through the tunnel.
-    .next = Check that this UDP port is open (firewall, NAT forwarding) and that the other node is running.
+error-unreachable = No answer from { $endpoint }{ $kind ->
+        [lan] {""}
+       *[other] {" "}through the tunnel
+    } within { $seconds } s.
+    .bare = No answer from the other node.
+    .next = Check that this { $kind ->
+        [lan] TCP port is open (firewall)
+       *[other] UDP port is open (firewall, NAT forwarding)
+    } and that the other node is running.
 error-no-address-left = No address is left in { $network }.
     .bare = No address is left in the mesh network.
     .next = “sfha mesh tokens” shows the reserved ones; revoke a token to free one.

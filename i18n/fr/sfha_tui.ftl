@@ -96,7 +96,7 @@ step-daemon = Démarrage du démon
 step-checking = Vérification des prérequis
 step-keys = Création des clés
 step-interface = Activation de wg-sfha
-step-contacting = Prise de contact par le tunnel
+step-contacting = Prise de contact avec le cluster
 step-admission = Admission par les membres du cluster
 step-files = Écriture de la configuration
 step-corosync = Démarrage de Corosync
@@ -265,7 +265,10 @@ done-failover = { $count ->
        *[other] { $count } VIP passées sur { $to } en { $time } : { $names }.
     }
 token-about =
-    Jeton { $id }, pour un seul nœud (adresse { $ip }).
+    Jeton { $id }, pour un seul nœud{ $ip ->
+        [none] .
+       *[other] {" "}(adresse { $ip }).
+    }
     Expiration : { $expires }.
 token-use =
     À lancer en root sur le nouveau nœud, qui demandera le jeton :
@@ -332,6 +335,8 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [host-in-network] il faut l'adresse d'un hôte dans son réseau, pas celle du réseau.
         [not-a-host-address] ce n'est pas l'adresse d'un hôte.
         [network-address] c'est l'adresse du réseau ou de diffusion.
+        [no-mesh] ce cluster n'a pas de maillage.
+        [not-reserved] ce jeton est pour un nœud qui a une autre adresse.
         [outside-network] elle n'est pas dans le réseau du maillage.
         [no-address] aucune adresse de ce nœud ne convient ; donnez-en une.
         [unknown] elle n'a pas pu être détectée ; donnez-la.
@@ -537,9 +542,15 @@ error-token-unknown = Le cluster ne connaît pas ce jeton : il a été révoqu�
     .next = Créez-en un autre avec « sfha mesh token » sur un nœud du cluster.
 error-token-foreign = La signature de ce jeton n'est pas celle de ce cluster.
     .next = Vérifiez de quel cluster il vient ; créez-en un autre avec « sfha mesh token ».
-error-unreachable = Pas de réponse de { $endpoint } par le tunnel en { $seconds } s.
-    .bare = Pas de réponse par le tunnel.
-    .next = Vérifiez que ce port UDP passe (pare-feu, redirection NAT) et que l'autre nœud est en marche.
+error-unreachable = Pas de réponse de { $endpoint }{ $kind ->
+        [lan] {""}
+       *[other] {" "}par le tunnel
+    } en { $seconds } s.
+    .bare = Pas de réponse de l'autre nœud.
+    .next = Vérifiez que ce port { $kind ->
+        [lan] TCP passe (pare-feu)
+       *[other] UDP passe (pare-feu, redirection NAT)
+    } et que l'autre nœud est en marche.
 error-no-address-left = Plus aucune adresse libre dans { $network }.
     .bare = Plus aucune adresse libre dans le réseau du maillage.
     .next = « sfha mesh tokens » montre celles qui sont réservées ; révoquez un jeton pour en libérer une.

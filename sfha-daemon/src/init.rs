@@ -143,7 +143,7 @@ impl Plan {
             priority: sfha_core::resources::DEFAULT_PRIORITY,
             name: self.name.clone(),
             address: self.address,
-            public_key: self.mesh.is_some().then(|| key.public().to_string()),
+            public_key: Some(key.public().to_string()),
             endpoint: self.mesh.as_ref().and_then(|file| file.endpoint.clone()),
             standby: false,
             rotation: Default::default(),
@@ -155,22 +155,25 @@ impl Plan {
         undo.will_write(&Undo::node_files(paths))?;
         store::save_secret(paths, &secret)?;
         files::write_atomic(&paths.corosync_authkey(), &corosync_key, 0o400)?;
+        store::save_keys(paths, &key)?;
         if let Some(file) = &self.mesh {
-            store::save_keys(paths, &key)?;
             file.save(paths)?;
         }
         store::persist(paths, &state, 1)?;
         let config = ConfigFile::new(&self.cluster, &self.name, self.mesh.is_some());
         config.save(paths)?;
 
-        progress.step(Step::Interface);
         if self.mesh.is_some() {
+            progress.step(Step::Interface);
             undo.will_make_interface();
         }
         undo.will_start_corosync();
         stop_stale_corosync(systemd).await?;
-        let mesh = self.mesh.map(|file| (file, key));
-        let node = Node { paths: paths.clone(), me: 1, config, mesh, secret, state };
+        let (mesh, lan_key) = match self.mesh {
+            Some(file) => (Some((file, key)), None),
+            None => (None, Some(key)),
+        };
+        let node = Node { paths: paths.clone(), me: 1, config, mesh, lan_key, secret, state };
         let runtime = Runtime::start(node, systemd.clone(), None, Some(progress)).await?;
 
         progress.step(Step::Membership);
@@ -190,7 +193,7 @@ impl Plan {
 
 async fn finish(runtime: &Runtime) -> Result<Option<sfha_proto::mesh::TokenMade>, Failure> {
     runtime.wait_operational(Instant::now() + MEMBERSHIP).await?;
-    let has_endpoint = runtime.node.mesh.as_ref().is_some_and(|(file, _)| file.endpoint.is_some());
+    let has_endpoint = runtime.node.mesh.as_ref().is_none_or(|(file, _)| file.endpoint.is_some());
     if has_endpoint { tokens::make(runtime, &TokenParams::default()).await.map(Some) } else { Ok(None) }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The own key pair is made first and stays here. The tunnel is made with the token's one-time key;
 //! through it this node asks to be let in, and hears everything that a member knows. Then it changes to
-//! its own key, writes its files and starts Corosync. Whatever interrupts this, the same token finishes
+//! its own key, writes its files and starts Corosync. On a LAN there is no tunnel: it asks inside a
+//! [`lan_channel`](crate::lan_channel), with the same keys. Whatever interrupts this, the same token finishes
 //! it: the own key is kept beside the invite's id until the node is a member.
 
 use std::net::IpAddr;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sfha_core::command::invalid;
 use sfha_core::token::Token;
+use sfha_core::{ClusterState, NodeId};
 use sfha_proto::mesh::Joined;
 use sfha_proto::message::{JoinParams, Step};
 use sfha_proto::{ErrorCode, Failure};
@@ -36,6 +39,8 @@ use crate::runtime::Runtime;
 use crate::setup::{Progress, Undo, check_corosync, check_mesh, check_numbers, node_name};
 use crate::store::{self, Node};
 use crate::underlay;
+
+mod lan;
 
 /// Deadline of the whole when nothing else is said.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -64,17 +69,26 @@ pub async fn join(
     let token = Token::decode(&params.token)?;
     token.check_expiry(unix_now())?;
     let name = node_name(params.name.as_deref())?;
-    let claims = &token.claims.mesh;
-    check_numbers(claims.port, Some(claims.mtu))?;
-    let endpoint = match &params.endpoint {
-        Some(endpoint) => Some(endpoints::complete(endpoint, claims.port)?),
-        None => None,
-    };
     check_corosync(paths, params.force)?;
     let (netlink, _) = Netlink::open().await.map_err(|error| internal("netlink", &error))?;
-    check_mesh(&netlink, claims.network, claims.port).await?;
-    let lan_address = underlay::lan_address(&netlink, params.lan_ip.as_deref()).await?;
-    underlay::warn_if_tight(&netlink, endpoint.as_deref(), claims.mtu).await;
+    let mut endpoint = None;
+    let lan_address = match &token.claims.mesh {
+        Some(mesh) => {
+            check_numbers(mesh.port, Some(mesh.mtu))?;
+            if let Some(given) = &params.endpoint {
+                endpoint = Some(endpoints::complete(given, mesh.port)?);
+            }
+            check_mesh(&netlink, mesh.network, mesh.port).await?;
+            underlay::warn_if_tight(&netlink, endpoint.as_deref(), mesh.mtu).await;
+            underlay::lan_address(&netlink, params.lan_ip.as_deref()).await?
+        }
+        None => {
+            if let Some(given) = &params.endpoint {
+                return Err(invalid("endpoint", given, "no-mesh"));
+            }
+            lan::address(&netlink, &token.claims.initiator, params.lan_ip.as_deref()).await?
+        }
+    };
     let timeout = params.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     let known = paths.joining().exists();
     let attempt = Attempt {
@@ -130,7 +144,7 @@ pub async fn finish(
         cluster: runtime.core.state().cluster.clone(),
         node: runtime.node.config.node.name.clone(),
         id: runtime.node.me,
-        ip: token.claims.mesh.assigned_ip.to_string(),
+        ip: address_of(&runtime.core.state(), runtime.node.me),
         elapsed_ms: progress.elapsed_ms(),
     }))
 }
@@ -171,14 +185,19 @@ impl Attempt {
         progress.step(Step::Keys);
         let key = own_key(paths, &self.token.claims.invite)?;
 
-        progress.step(Step::Interface);
-        let claims = &self.token.claims;
-        let address = ipnet::IpNet::new(claims.mesh.assigned_ip, claims.mesh.network.prefix_len())
-            .map_err(|_| damaged("mesh"))?;
-        let file =
-            MeshFile::new(INTERFACE, address, claims.mesh.port, claims.mesh.mtu, self.endpoint.clone());
-        undo.will_make_interface();
-        let admission = self.ask(&file, &key, netlink, systemd, progress).await?;
+        let (file, admission) = match &self.token.claims.mesh {
+            Some(mesh) => {
+                progress.step(Step::Interface);
+                let address = ipnet::IpNet::new(mesh.assigned_ip, mesh.network.prefix_len())
+                    .map_err(|_| damaged("mesh"))?;
+                let file = MeshFile::new(INTERFACE, address, mesh.port, mesh.mtu, self.endpoint.clone());
+                undo.will_make_interface();
+                let admission = self.ask(&file, &key, netlink, systemd, progress).await?;
+                (Some(file), admission)
+            }
+            None => (None, self.ask_on_lan(&key, progress).await?),
+        };
+        info!(node = admission.node, "admitted");
 
         progress.step(Step::Files);
         undo.will_write(&Undo::node_files(paths))?;
@@ -192,7 +211,7 @@ impl Attempt {
             cluster: node.state.cluster.clone(),
             node: self.name.clone(),
             id,
-            ip: self.token.claims.mesh.assigned_ip.to_string(),
+            ip: address_of(&node.state, id),
             elapsed_ms: 0,
         };
         let runtime = Runtime::start(node, systemd.clone(), None, Some(progress)).await?;
@@ -245,18 +264,19 @@ impl Attempt {
         }
         let stream = stream.ok_or_else(|| self.unreachable(CONTACT.as_secs()))?;
         progress.step(Step::Admission);
-        let request = JoinRequest {
-            claims: claims.clone(),
+        self.asked.store(true, Ordering::Relaxed);
+        mesh_client::join(stream, &self.request(key), self.deadline).await
+    }
+
+    fn request(&self, key: &PrivateKey) -> JoinRequest {
+        JoinRequest {
+            claims: self.token.claims.clone(),
             signature: self.token.signature.clone(),
             public_key: key.public().to_string(),
             name: self.name.clone(),
             endpoint: self.endpoint.clone(),
             lan_address: self.lan_address,
-        };
-        self.asked.store(true, Ordering::Relaxed);
-        let admission = mesh_client::join(stream, &request, self.deadline).await?;
-        info!(node = admission.node, "admitted");
-        Ok(admission)
+        }
     }
 
     fn unreachable(&self, seconds: u64) -> Failure {
@@ -265,6 +285,10 @@ impl Attempt {
             .with("name", self.token.claims.initiator.name.clone())
             .with("seconds", seconds)
     }
+}
+
+fn address_of(state: &ClusterState, node: NodeId) -> String {
+    state.nodes.get(&node).map(|node| node.address.to_string()).unwrap_or_default()
 }
 
 fn damaged(field: &str) -> Failure {
@@ -298,7 +322,7 @@ fn own_key(paths: &Paths, invite: &str) -> Result<PrivateKey, Failure> {
 fn write_files(
     paths: &Paths,
     name: &str,
-    mut file: MeshFile,
+    file: Option<MeshFile>,
     key: PrivateKey,
     admission: &Admission,
 ) -> Result<Node, Failure> {
@@ -306,21 +330,29 @@ fn write_files(
         |text: &str| STANDARD.decode(text).map(Zeroizing::new).map_err(|error| internal("admission", &error));
     let secret = decode(&admission.secret)?;
     let corosync_key = decode(&admission.corosync_key)?;
-    if file.endpoint.is_none() {
-        file.endpoint = admission.state.nodes.get(&admission.node).and_then(|node| node.endpoint.clone());
-    }
     store::save_secret(paths, &secret)?;
     files::write_atomic(&paths.corosync_authkey(), &corosync_key, 0o400)?;
     store::save_keys(paths, &key)?;
-    file.save(paths)?;
+    let (mesh, lan_key) = match file {
+        Some(mut file) => {
+            if file.endpoint.is_none() {
+                let own = admission.state.nodes.get(&admission.node);
+                file.endpoint = own.and_then(|node| node.endpoint.clone());
+            }
+            file.save(paths)?;
+            (Some((file, key)), None)
+        }
+        None => (None, Some(key)),
+    };
     store::persist(paths, &admission.state, admission.node)?;
-    let config = ConfigFile::new(&admission.state.cluster, name, true);
+    let config = ConfigFile::new(&admission.state.cluster, name, mesh.is_some());
     config.save(paths)?;
     Ok(Node {
         paths: paths.clone(),
         me: admission.node,
         config,
-        mesh: Some((file, key)),
+        mesh,
+        lan_key,
         secret,
         state: admission.state.clone(),
     })

@@ -4,7 +4,7 @@
 //! main ─▶ daemon (what this node is) ─▶ runtime (a node that has a cluster)
 //!            ▲                             ├─ event_loop: the only place where the core meets the machine
 //!     control_socket (requests)            ├─ mesh: wg-sfha follows the replicated state
-//!            │                             ├─ mesh_api: joiners, and nodes that were away
+//!            │                             ├─ mesh_api, on a LAN lan_api: joiners, and nodes that were away
 //!         init, join                       ├─ disk, vips, services: actuators
 //!                                          └─ probes: health checks
 //! ```
@@ -23,6 +23,8 @@ pub mod files;
 pub mod init;
 pub mod io;
 pub mod join;
+pub mod lan_api;
+pub mod lan_channel;
 pub mod links;
 pub mod log_feed;
 pub mod members;

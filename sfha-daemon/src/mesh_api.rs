@@ -5,7 +5,7 @@
 //! come from the address that is reserved for its invite, and only the holder of the invite's key can
 //! send from there.
 
-mod limits;
+pub(crate) mod limits;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sfha_core::state::Invite;
 use sfha_core::token::{Claims, is_proven, prove, verify};
 use sfha_core::{ClusterState, Command, NodeId};
 use sfha_proto::message::RotateStep;
@@ -38,13 +39,13 @@ use crate::rotation::Rotator;
 use crate::store::Node;
 
 /// Largest request, in bytes.
-const MAX_BODY: usize = 16 * 1024;
+pub(crate) const MAX_BODY: usize = 16 * 1024;
 
 /// Longest time for one request.
-const DEADLINE: Duration = Duration::from_secs(25);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(25);
 
 /// Requests served at once.
-const MAX_REQUESTS: usize = 16;
+pub(crate) const MAX_REQUESTS: usize = 16;
 
 /// `POST /v1/join`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -104,8 +105,8 @@ pub struct Api {
     pub node: Arc<Node>,
     /// The core.
     pub core: CoreHandle,
-    /// The mesh.
-    pub mesh: MeshHandle,
+    /// The mesh; `None` for a cluster on the LAN.
+    pub mesh: Option<MeshHandle>,
     /// For the reload.
     pub corosync: Arc<Corosync>,
     /// For another node's operator who wants this node's key changed.
@@ -151,13 +152,13 @@ async fn hang_up(mut response: Response) -> Response {
 
 struct Refused(Failure);
 
-impl From<Failure> for Refused {
+impl std::convert::From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
         Self(failure)
     }
 }
 
-impl From<ErrorCode> for Refused {
+impl std::convert::From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
         Self(code.into())
     }
@@ -213,14 +214,40 @@ async fn join(
     Json(request): Json<JoinRequest>,
 ) -> Result<Json<Admission>, Refused> {
     let _slot = shared.slots.try_acquire().map_err(|_| Refused(ErrorCode::TimedOut.into()))?;
-    let outcome = admit(&shared.api, from.ip(), request).await;
-    if let Err(Refused(failure)) = &outcome {
+    let outcome = admit(&shared.api, &From::Address(from.ip()), request).await;
+    if let Err(failure) = &outcome {
         warn!(from = %from.ip(), %failure, "join refused");
     }
-    outcome.map(Json)
+    Ok(Json(outcome?))
 }
 
-async fn admit(api: &Api, from: IpAddr, request: JoinRequest) -> Result<Admission, Refused> {
+/// What a request shows of who sends it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum From {
+    /// In a mesh: WireGuard binds it to a key.
+    Address(IpAddr),
+    /// On a LAN: the key itself, base64.
+    Key(String),
+}
+
+impl From {
+    /// Whether that is the holder of the invite, or the node that it let in.
+    fn holds(&self, invite: &Invite) -> bool {
+        match self {
+            Self::Address(address) => invite.ip == Some(*address),
+            Self::Key(key) => {
+                let own = invite.redeemed.as_ref().is_some_and(|redeemed| redeemed.public_key == *key);
+                own || (invite.public_key == *key && !invite.closed)
+            }
+        }
+    }
+}
+
+/// Lets a node in.
+///
+/// # Errors
+/// Why not.
+pub async fn admit(api: &Api, from: &From, request: JoinRequest) -> Result<Admission, Failure> {
     let state = api.core.state();
     if !verify(&request.claims, &request.signature, &api.node.secret)
         || request.claims.cluster != state.cluster
@@ -230,10 +257,23 @@ async fn admit(api: &Api, from: IpAddr, request: JoinRequest) -> Result<Admissio
     let Some(invite) = state.invites.get(&request.claims.invite) else {
         return Err(ErrorCode::TokenUnknown.into());
     };
-    if invite.ip != from {
-        return Err(Failure::new(ErrorCode::NotPermitted).with("user", from.to_string()).into());
+    if let (From::Key(key), Some(redeemed), true) = (from, &invite.redeemed, invite.closed)
+        && *key == invite.public_key
+    {
+        // The node that it let in is a member, and has no more need of it.
+        return Err(Failure::new(ErrorCode::TokenUsed).with("node", state.node_name(redeemed.node)));
     }
-    let seen = api.mesh.endpoint_of(&invite.public_key).await;
+    if !from.holds(invite) {
+        let user = match from {
+            From::Address(address) => address.to_string(),
+            From::Key(key) => key.clone(),
+        };
+        return Err(Failure::new(ErrorCode::NotPermitted).with("user", user));
+    }
+    let seen = match &api.mesh {
+        Some(mesh) => mesh.endpoint_of(&invite.public_key).await,
+        None => None,
+    };
     let endpoint = request.endpoint.or_else(|| seen.map(|seen| seen.to_string()));
     let add = Command::AddNode {
         invite: request.claims.invite.clone(),

@@ -21,6 +21,7 @@ use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::watch::watch_units;
 use crate::io::systemd::{COROSYNC, Systemd};
+use crate::lan_api;
 use crate::links::{Links, watch_links};
 use crate::members;
 use crate::mesh::endpoints::Endpoints;
@@ -107,10 +108,10 @@ impl Runtime {
         };
         let endpoints = Endpoints::load(&node.paths);
         let running = systemd.active_state(COROSYNC).await.is_ok_and(|state| state == "active");
-        if let Some(device) = &device
-            && !running
-        {
-            rotation::first_peers(device, &endpoints, &node.state, node.me).await?;
+        if !running {
+            if let Some(device) = &device {
+                rotation::first_peers(device, &endpoints, &node.state, node.me).await?;
+            }
             catch_up(&mut node).await;
         }
         if let Some(progress) = progress {
@@ -174,18 +175,21 @@ impl Runtime {
                 let api = Api {
                     node: Arc::clone(&node),
                     core: core.clone(),
-                    mesh: handle.clone(),
+                    mesh: Some(handle.clone()),
                     corosync: Arc::clone(&corosync),
                     rotator: rotator.clone(),
                 };
-                let server = mesh_api::serve(address, api).await?;
-                tasks.spawn(async move {
-                    let _stop = AbortOnDrop(server);
-                    std::future::pending::<()>().await;
-                });
+                tasks.spawn(hold(mesh_api::serve(address, api).await?));
                 Some(handle)
             }
-            _ => None,
+            _ => {
+                if let (Some(key), Some(me)) = (&node.lan_key, node.state.nodes.get(&node.me)) {
+                    let (core, corosync) = (core.clone(), Arc::clone(&corosync));
+                    let api = Api { node: Arc::clone(&node), core, mesh: None, corosync, rotator: None };
+                    tasks.spawn(hold(lan_api::serve(me.address, key.clone(), api)?));
+                }
+                None
+            }
         };
         let (seen, links) = watch::channel(Links::default());
         tasks.spawn(watch_links(Arc::clone(&corosync), core.clone(), node.me, seen));
@@ -317,6 +321,12 @@ impl Runtime {
     }
 }
 
+/// Keeps a server until the task is aborted.
+async fn hold(server: JoinHandle<()>) {
+    let _stop = AbortOnDrop(server);
+    std::future::pending::<()>().await;
+}
+
 struct AbortOnDrop(JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
@@ -366,12 +376,21 @@ async fn start_corosync(systemd: &Systemd) -> Result<(), Failure> {
 /// Asks every peer for its state, and takes the newest: a Corosync that starts with an older
 /// `corosync.conf` than the others have can hang their group (corosync pull request 828).
 async fn catch_up(node: &mut Node) {
+    if node.mesh.is_none() && node.lan_key.is_none() {
+        // Whoever answers could be anybody.
+        return;
+    }
     let deadline = Instant::now() + CATCH_UP;
     let mut asking = JoinSet::new();
-    for peer in node.state.nodes.iter().filter(|(id, _)| **id != node.me).map(|(_, peer)| peer.address) {
+    for (_, peer) in node.state.nodes.iter().filter(|(id, _)| **id != node.me) {
+        let (address, key) = (peer.address, peer.public_key.as_ref().and_then(|key| key.parse().ok()));
+        let own = node.lan_key.clone().zip(key);
         asking.spawn(async move {
-            let stream = mesh_client::connect(peer, deadline).await?;
-            mesh_client::state(stream, deadline).await
+            let stream = mesh_client::connect(address, deadline).await?;
+            match own {
+                Some((own, key)) => lan_api::state(stream, &own, &key, deadline).await,
+                None => mesh_client::state(stream, deadline).await,
+            }
         });
     }
     while let Some(answer) = asking.join_next().await {

@@ -34,6 +34,8 @@ pub struct Node {
     pub config: ConfigFile,
     /// The mesh of this node; `None` for a cluster on the LAN.
     pub mesh: Option<(MeshFile, PrivateKey)>,
+    /// What this node shows to other nodes; `None` in a mesh, where the tunnel does.
+    pub lan_key: Option<PrivateKey>,
     /// What signs tokens.
     pub secret: Zeroizing<Vec<u8>>,
     /// The replicated state.
@@ -74,8 +76,12 @@ impl Node {
                 Some((file, key))
             }
         };
+        let lan_key = match &state.mesh {
+            None => load_private_key(paths)?,
+            Some(_) => None,
+        };
         let secret = load_secret(paths)?.ok_or_else(|| missing(paths.cluster_key()))?;
-        Ok(Some(Self { paths: paths.clone(), me, config, mesh, secret, state }))
+        Ok(Some(Self { paths: paths.clone(), me, config, mesh, lan_key, secret, state }))
     }
 }
 

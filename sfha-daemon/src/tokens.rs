@@ -1,6 +1,6 @@
 //! Making and listing join tokens.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use sfha_core::Command;
 use sfha_core::command::{invalid, rfc3339};
@@ -11,6 +11,7 @@ use sfha_proto::{ErrorCode, Failure};
 
 use crate::io::wireguard::PrivateKey;
 use crate::mesh::{internal, unix_now};
+use crate::paths::MESH_API_PORT;
 use crate::runtime::Runtime;
 use crate::store;
 
@@ -28,9 +29,6 @@ const ID_BYTES: usize = 5;
 /// # Errors
 /// Why not.
 pub async fn make(runtime: &Runtime, params: &TokenParams) -> Result<TokenMade, Failure> {
-    let Some((file, _)) = &runtime.node.mesh else {
-        return Err(Failure::new(ErrorCode::NotFound).with("kind", "mesh").with("name", "mesh"));
-    };
     let life = params.expires_s.unwrap_or(DEFAULT_LIFE_S);
     if !(1..=MAX_LIFE_S).contains(&life) {
         return Err(invalid("expires", &life.to_string(), "expires"));
@@ -44,8 +42,11 @@ pub async fn make(runtime: &Runtime, params: &TokenParams) -> Result<TokenMade, 
     let expires = unix_now().saturating_add_unsigned(life);
     let state = runtime.core.state();
     let me = state.nodes.get(&runtime.node.me).ok_or(ErrorCode::NotConfigured)?.clone();
-    let endpoint =
-        me.endpoint.or_else(|| file.endpoint.clone()).ok_or_else(|| invalid("endpoint", "", "unknown"))?;
+    let (endpoint, ip_of_initiator) = match &runtime.node.mesh {
+        Some((file, _)) => (me.endpoint.or_else(|| file.endpoint.clone()), file.address.addr()),
+        None => (Some(SocketAddr::new(me.address, MESH_API_PORT).to_string()), me.address),
+    };
+    let endpoint = endpoint.ok_or_else(|| invalid("endpoint", "", "unknown"))?;
     let add = Command::AddInvite {
         id: id.clone(),
         public_key: key.public().to_string(),
@@ -56,20 +57,21 @@ pub async fn make(runtime: &Runtime, params: &TokenParams) -> Result<TokenMade, 
     runtime.core.propose(add).await?;
     let state = runtime.core.state();
     let invite = state.invites.get(&id).ok_or(ErrorCode::TokenUnknown)?;
+    let mesh = runtime.node.mesh.as_ref().zip(invite.ip).map(|((file, _), assigned_ip)| MeshClaims {
+        network: file.address.trunc(),
+        assigned_ip,
+        port: file.port,
+        mtu: file.mtu,
+    });
     let claims = Claims {
         cluster: state.cluster.clone(),
         initiator: Initiator {
             name: me.name,
             public_key: me.public_key.unwrap_or_default(),
             endpoint,
-            ip: file.address.addr(),
+            ip: ip_of_initiator,
         },
-        mesh: MeshClaims {
-            network: file.address.trunc(),
-            assigned_ip: invite.ip,
-            port: file.port,
-            mtu: file.mtu,
-        },
+        mesh,
         expires: rfc3339(expires),
         invite: id.clone(),
     };
@@ -78,7 +80,7 @@ pub async fn make(runtime: &Runtime, params: &TokenParams) -> Result<TokenMade, 
         schema: sfha_proto::SCHEMA,
         token: token.encode().to_string(),
         id,
-        ip: invite.ip.to_string(),
+        ip: invite.ip.map(|ip| ip.to_string()),
         expires: rfc3339(expires),
     })
 }
@@ -90,7 +92,7 @@ pub fn list(runtime: &Runtime) -> Vec<TokenListed> {
     let now = unix_now();
     let entry = |(id, invite): (&String, &sfha_core::state::Invite)| TokenListed {
         id: id.clone(),
-        ip: invite.ip.to_string(),
+        ip: invite.ip.map(|ip| ip.to_string()),
         expires: rfc3339(invite.expires),
         initiator: state.node_name(invite.initiator),
         state: match &invite.redeemed {

@@ -94,7 +94,7 @@ pub enum ErrorCode {
     TokenUnknown,
     /// The token's signature is not of this cluster.
     TokenForeign,
-    /// No answer from the other side of the tunnel. Details: `endpoint`, `seconds`.
+    /// No answer from the other side. Details: `endpoint`, `seconds`, `kind` (`lan`; absent in a mesh).
     Unreachable,
     /// No address is left in the mesh network. Details: `network`.
     NoAddressLeft,

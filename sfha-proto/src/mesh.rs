@@ -144,8 +144,8 @@ pub struct TokenMade {
     pub token: String,
     /// Its id, for `sfha mesh revoke`.
     pub id: String,
-    /// Address reserved for the node that uses it.
-    pub ip: String,
+    /// Address reserved for the node that uses it; `null` on a LAN, where it comes with its own.
+    pub ip: Option<String>,
     /// When it expires, RFC 3339.
     pub expires: String,
 }
@@ -155,8 +155,8 @@ pub struct TokenMade {
 pub struct TokenListed {
     /// Its id.
     pub id: String,
-    /// Address reserved.
-    pub ip: String,
+    /// Address reserved; `null` where none is.
+    pub ip: Option<String>,
     /// When it expires, RFC 3339.
     pub expires: String,
     /// Node that made it, and that a joiner will speak to.

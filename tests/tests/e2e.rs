@@ -17,6 +17,8 @@ mod failover;
 mod forming;
 #[path = "e2e/interrupted.rs"]
 mod interrupted;
+#[path = "e2e/lan.rs"]
+mod lan;
 #[path = "e2e/links.rs"]
 mod links;
 #[path = "e2e/mesh_vip.rs"]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sfha_proto::{ErrorCode, Failure};
 
 use crate::resources::{Configured, Service};
-use crate::state::{ClusterState, Invite, MAX_INVITES, MAX_NODES, MAX_VIPS, Node, NodeId, Redeemed, Vip};
+use crate::state::{ClusterState, Invite, MAX_VIPS, Node, NodeId, Vip};
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub enum Command {
         id: String,
         /// Public half of its one-time key, base64.
         public_key: String,
-        /// Address; the next free one if absent.
+        /// Address; if absent the next free one of the mesh, or, on a LAN, whatever the joiner has.
         ip: Option<IpAddr>,
         /// Seconds since 1970 at which it ends.
         expires: i64,
@@ -315,124 +315,6 @@ impl ClusterState {
         self.nodes.get_mut(&id).ok_or_else(|| not_found("node", &id.to_string()))
     }
 
-    fn add_invite(
-        &mut self,
-        id: &str,
-        public_key: &str,
-        ip: Option<IpAddr>,
-        expires: i64,
-        initiator: NodeId,
-    ) -> Result<(), Failure> {
-        let Some(mesh) = &self.mesh else {
-            return Err(not_found("mesh", &self.cluster));
-        };
-        let network = mesh.network;
-        let open = self.invites.iter().filter(|(_, invite)| invite.redeemed.is_none());
-        let open: Vec<&str> = open.map(|(id, _)| id.as_str()).collect();
-        if self.invites.len() >= MAX_INVITES {
-            return Err(Failure::new(ErrorCode::AlreadyExists)
-                .with("kind", "token")
-                .with("limit", MAX_INVITES));
-        }
-        if self.nodes.len() + open.len() >= MAX_NODES {
-            let full = Failure::new(ErrorCode::TooManyNodes)
-                .with("limit", MAX_NODES)
-                .with("nodes", self.nodes.len());
-            return Err(match open.len() {
-                0 => full,
-                count => full.with("open", count).with("invites", open.join(", ")),
-            });
-        }
-        let taken = |kind: &str, name: &str, by: String| {
-            Failure::new(ErrorCode::AlreadyExists).with("kind", kind).with("name", name).with("by", by)
-        };
-        if let Some(node) = self.node_of_key(public_key) {
-            return Err(taken("key", id, node.name.clone()));
-        }
-        if self.invites.contains_key(id) {
-            return Err(taken("token", id, id.to_owned()));
-        }
-        let ip = match ip {
-            None => self
-                .free_address()
-                .ok_or_else(|| Failure::new(ErrorCode::NoAddressLeft).with("network", network.to_string()))?,
-            Some(ip) => {
-                if !network.contains(&ip) || ip == network.network() || ip == network.broadcast() {
-                    return Err(invalid("ip", &ip.to_string(), "outside-network"));
-                }
-                if let Some(by) = self.address_user(ip) {
-                    return Err(taken("address", &ip.to_string(), by));
-                }
-                ip
-            }
-        };
-        let invite = Invite {
-            public_key: public_key.to_owned(),
-            ip,
-            expires,
-            initiator,
-            redeemed: None,
-            closed: false,
-        };
-        self.invites.insert(id.to_owned(), invite);
-        Ok(())
-    }
-
-    /// Idempotent for the same invite and the same key: a join that was interrupted is repeated.
-    fn add_node(
-        &mut self,
-        invite_id: &str,
-        name: &str,
-        public_key: &str,
-        endpoint: Option<&str>,
-        lan_address: Option<IpAddr>,
-        now: i64,
-    ) -> Result<(), Failure> {
-        let Some(invite) = self.invites.get(invite_id).cloned() else {
-            return Err(ErrorCode::TokenUnknown.into());
-        };
-        if let Some(redeemed) = &invite.redeemed {
-            if redeemed.public_key != public_key {
-                return Err(Failure::new(ErrorCode::TokenUsed).with("node", self.node_name(redeemed.node)));
-            }
-            return Err(already("member"));
-        }
-        if invite.expires <= now {
-            return Err(Failure::new(ErrorCode::TokenExpired).with("expired", rfc3339(invite.expires)));
-        }
-        check_name("name", name)?;
-        if let Some((_, node)) = self.nodes.iter().find(|(_, node)| node.name == name) {
-            return Err(Failure::new(ErrorCode::AlreadyExists)
-                .with("kind", "node")
-                .with("name", name)
-                .with("by", node.address.to_string()));
-        }
-        self.check_peer_name(name)?;
-        self.check_key(name, public_key)?;
-        if self.nodes.len() >= MAX_NODES {
-            return Err(Failure::new(ErrorCode::TooManyNodes).with("limit", MAX_NODES));
-        }
-        let lan_address = self.lan_address_for(lan_address)?;
-        let id = self.next_node_id;
-        let node = Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: name.to_owned(),
-            address: invite.ip,
-            public_key: Some(public_key.to_owned()),
-            endpoint: endpoint.map(str::to_owned),
-            standby: false,
-            rotation: Default::default(),
-            lan_address,
-        };
-        self.next_node_id += 1;
-        self.nodes.insert(id, node);
-        self.corosync.config_version += 1;
-        if let Some(entry) = self.invites.get_mut(invite_id) {
-            entry.redeemed = Some(Redeemed { node: id, public_key: public_key.to_owned() });
-        }
-        Ok(())
-    }
-
     fn add_vip(&mut self, name: &str, address: IpNet, interface: Option<&str>) -> Result<(), Failure> {
         check_name("name", name)?;
         if let Some(interface) = interface {
@@ -516,6 +398,7 @@ pub(crate) fn not_found(kind: &str, name: &str) -> Failure {
     Failure::new(ErrorCode::NotFound).with("kind", kind).with("name", name)
 }
 
+mod admission;
 mod configure;
 mod members;
 mod validate;

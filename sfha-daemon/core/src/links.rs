@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sfha_proto::{ErrorCode, Failure};
 
 use crate::command::invalid;
-use crate::state::{ClusterState, MeshSettings};
+use crate::state::{ClusterState, MeshSettings, Node};
 
 /// One link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +74,39 @@ impl ClusterState {
             return Ok(None);
         }
         let ip = address.ok_or(ErrorCode::NoLanAddress)?;
-        let wrong = |reason| Err(invalid("lan-ip", &ip.to_string(), reason));
+        self.check_lan_address("lan-ip", ip)?;
+        self.check_free(ip)?;
+        Ok(Some(ip))
+    }
+
+    /// The address on Corosync's only link of a node that joins a cluster without a mesh. `reserved`: the one that
+    /// its invite is for.
+    ///
+    /// # Errors
+    /// As [`ClusterState::lan_address_for`].
+    pub fn ring_address_for(
+        &self,
+        address: Option<IpAddr>,
+        reserved: Option<IpAddr>,
+    ) -> Result<IpAddr, Failure> {
+        let ip = address.ok_or(ErrorCode::NoLanAddress)?;
+        match reserved {
+            Some(reserved) if reserved != ip => Err(invalid("lan-ip", &ip.to_string(), "not-reserved")),
+            Some(_) => Ok(ip),
+            None => {
+                self.check_lan_address("lan-ip", ip)?;
+                self.check_free(ip)?;
+                Ok(ip)
+            }
+        }
+    }
+
+    /// Whether a node can have that address on the LAN, whoever else has it.
+    ///
+    /// # Errors
+    /// `invalid-parameter`.
+    pub fn check_lan_address(&self, parameter: &str, ip: IpAddr) -> Result<(), Failure> {
+        let wrong = |reason| Err(invalid(parameter, &ip.to_string(), reason));
         if ip.is_unspecified() || ip.is_multicast() || ip.is_loopback() {
             return wrong("not-a-host-address");
         }
@@ -82,16 +114,21 @@ impl ClusterState {
             return wrong("inside-mesh");
         }
         // knet: the addresses of one link are of one family.
-        let family = self.nodes.values().find_map(|node| node.lan_address).map(|ip| ip.is_ipv4());
+        let on_lan = |node: &Node| if self.mesh.is_some() { node.lan_address } else { Some(node.address) };
+        let family = self.nodes.values().find_map(on_lan).map(|ip| ip.is_ipv4());
         if family.is_some_and(|is_ipv4| is_ipv4 != ip.is_ipv4()) {
             return wrong("lan-family");
         }
+        Ok(())
+    }
+
+    fn check_free(&self, ip: IpAddr) -> Result<(), Failure> {
         match self.address_user(ip) {
             Some(by) => Err(Failure::new(ErrorCode::AlreadyExists)
                 .with("kind", "address")
                 .with("name", ip.to_string())
                 .with("by", by)),
-            None => Ok(Some(ip)),
+            None => Ok(()),
         }
     }
 }
@@ -99,7 +136,6 @@ impl ClusterState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::Node;
 
     fn cluster(links: Vec<Link>) -> ClusterState {
         let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 51820, mtu: 1420, links };

@@ -51,7 +51,7 @@ pub fn wanted_peers(
         peers.push(WantedPeer {
             public_key: invite.public_key.clone(),
             endpoint: None,
-            allowed_ips: vec![host(invite.ip)],
+            allowed_ips: invite.ip.map(host).into_iter().collect(),
             keepalive: None,
         });
     }

@@ -148,7 +148,8 @@ pub struct Node {
     pub name: String,
     /// Its address on Corosync's ring.
     pub address: IpAddr,
-    /// Its WireGuard public key, base64; `None` without a mesh.
+    /// Its WireGuard public key, base64; without a mesh the key that it shows when it asks another node for
+    /// something.
     pub public_key: Option<String>,
     /// Where it can be reached, `HOST:PORT`; `None` when it only calls others.
     pub endpoint: Option<String>,
@@ -188,8 +189,9 @@ pub struct Vip {
 pub struct Invite {
     /// Public half of the one-time key in the token, base64.
     pub public_key: String,
-    /// Address reserved for the joiner.
-    pub ip: IpAddr,
+    /// Address reserved for the joiner; `None` on a LAN, where it has one already.
+    #[serde(default)]
+    pub ip: Option<IpAddr>,
     /// Seconds since 1970 at which it ends.
     pub expires: i64,
     /// The node that accepts the invite key.
@@ -297,7 +299,7 @@ impl ClusterState {
         node.or(vip).or(peer).or_else(|| {
             self.invites
                 .iter()
-                .find(|(_, invite)| invite.ip == ip && !invite.closed)
+                .find(|(_, invite)| invite.ip == Some(ip) && !invite.closed)
                 .map(|(id, _)| id.clone())
         })
     }

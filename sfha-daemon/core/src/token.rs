@@ -31,8 +31,9 @@ pub struct Claims {
     pub cluster: String,
     /// Who lets the joiner in.
     pub initiator: Initiator,
-    /// Where the joiner will be.
-    pub mesh: MeshClaims,
+    /// Where the joiner will be; `None` in a cluster on the LAN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mesh: Option<MeshClaims>,
     /// When the token ends, RFC 3339.
     pub expires: String,
     /// Id of the invite.
@@ -45,11 +46,11 @@ pub struct Claims {
 pub struct Initiator {
     /// Name of the node.
     pub name: String,
-    /// Its WireGuard public key, base64.
+    /// Its public key, base64.
     pub public_key: String,
-    /// Where it can be reached, `HOST:PORT`.
+    /// Where it can be reached, `HOST:PORT`: UDP in a mesh, TCP on a LAN.
     pub endpoint: String,
-    /// Its address in the mesh.
+    /// Its address in the mesh, or on the LAN.
     pub ip: IpAddr,
 }
 
@@ -226,12 +227,12 @@ mod tests {
                 endpoint: "192.0.2.1:51820".into(),
                 ip: "10.100.0.1".parse().unwrap(),
             },
-            mesh: MeshClaims {
+            mesh: Some(MeshClaims {
                 network: "10.100.0.0/24".parse().unwrap(),
                 assigned_ip: "10.100.0.2".parse().unwrap(),
                 port: 51820,
                 mtu: 1420,
-            },
+            }),
             expires: rfc3339(1_800_000_000),
             invite: "k7".into(),
         };
@@ -279,7 +280,7 @@ mod tests {
         assert!(verify(&token.claims, &token.signature, b"cluster secret"));
         assert!(!verify(&token.claims, &token.signature, b"another secret"));
         let mut other = token.claims.clone();
-        other.mesh.assigned_ip = "10.100.0.3".parse().unwrap();
+        other.mesh.as_mut().unwrap().assigned_ip = "10.100.0.3".parse().unwrap();
         assert!(!verify(&other, &token.signature, b"cluster secret"));
     }
 

@@ -290,7 +290,7 @@ pub fn tokens(tokens: &[TokenListed], paint: Paint) -> String {
             mark(tone, paint),
             (Tone::Plain, token.id.clone()),
             (tone, state),
-            (Tone::Plain, token.ip.clone()),
+            (Tone::Plain, token.ip.clone().unwrap_or_else(|| words::none(paint.utf8))),
             (Tone::Plain, token.initiator.clone()),
             (Tone::Plain, token.node.clone().unwrap_or_else(|| words::none(paint.utf8))),
             (Tone::Plain, expires),
@@ -302,7 +302,8 @@ pub fn tokens(tokens: &[TokenListed], paint: Paint) -> String {
 /// `sfha mesh token`
 pub fn token(token: &TokenMade, paint: Paint) -> String {
     let expires = format::deadline(&token.expires, Timestamp::now(), &TimeZone::system());
-    let about = t!("token-about", id = token.id.as_str(), ip = token.ip.as_str(), expires = expires);
+    let ip = token.ip.as_deref().unwrap_or("none");
+    let about = t!("token-about", id = token.id.as_str(), ip = ip, expires = expires);
     format!("{about}\n\n{}\n\n{}\n", paint.bold(&token.token), t!("token-use"))
 }
 

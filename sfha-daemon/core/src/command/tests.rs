@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::resources::{Constraint, HealthCheck};
-use crate::state::MeshSettings;
+use crate::state::{MAX_NODES, MeshSettings};
 
 fn cluster() -> ClusterState {
     let node = Node {
@@ -88,6 +88,45 @@ fn an_invite_that_holds_the_last_seat_is_named() {
     assert_eq!(detail("invites"), Some("i, j".into()));
     state.apply(&Command::RevokeInvite { id: "i".into() }).unwrap();
     state.apply(&invite("k")).unwrap();
+}
+
+#[test]
+fn without_a_mesh_a_node_comes_with_its_own_address() {
+    let mut state = cluster();
+    state.mesh = None;
+    let invite = |id: &str, ip: Option<&str>| Command::AddInvite {
+        id: id.into(),
+        public_key: format!("once {id}"),
+        ip: ip.map(|ip| ip.parse().unwrap()),
+        expires: 100,
+        initiator: 1,
+    };
+    let join = |id: &str, key: &str, address: Option<&str>| Command::AddNode {
+        invite: id.into(),
+        name: format!("n {key}").replace(' ', ""),
+        public_key: key.into(),
+        endpoint: None,
+        lan_address: address.map(|ip| ip.parse().unwrap()),
+        now: 50,
+    };
+    state.apply(&invite("any", None)).unwrap();
+    assert_eq!(state.invites["any"].ip, None);
+    assert_eq!(code(&mut state, &join("any", "k2", None)), ErrorCode::NoLanAddress);
+    assert_eq!(code(&mut state, &join("any", "k2", Some("10.100.0.1"))), ErrorCode::AlreadyExists);
+    assert_eq!(code(&mut state, &join("any", "k2", Some("fd00::2"))), ErrorCode::InvalidParameter);
+    state.apply(&join("any", "k2", Some("192.0.2.2"))).unwrap();
+    let node = &state.nodes[&2];
+    let seen = (node.address.to_string(), node.lan_address, node.public_key.as_deref());
+    assert_eq!(seen, ("192.0.2.2".to_owned(), None, Some("k2")));
+
+    assert_eq!(code(&mut state, &invite("one", Some("192.0.2.2"))), ErrorCode::AlreadyExists);
+    assert_eq!(code(&mut state, &invite("one", Some("127.0.0.1"))), ErrorCode::InvalidParameter);
+    state.apply(&invite("one", Some("192.0.2.3"))).unwrap();
+    state.apply(&invite("other", None)).unwrap();
+    assert_eq!(code(&mut state, &join("other", "k3", Some("192.0.2.3"))), ErrorCode::AlreadyExists);
+    assert_eq!(code(&mut state, &join("one", "k3", Some("192.0.2.4"))), ErrorCode::InvalidParameter);
+    state.apply(&join("one", "k3", Some("192.0.2.3"))).unwrap();
+    assert_eq!(code(&mut state, &join("one", "k4", Some("192.0.2.3"))), ErrorCode::TokenUsed);
 }
 
 #[test]
@@ -284,7 +323,7 @@ proptest! {
             }
             let mut addresses = BTreeSet::new();
             let vips = state.vips.values().map(|vip| vip.address.addr());
-            let invites = state.invites.values().filter(|invite| invite.redeemed.is_none()).map(|i| i.ip);
+            let invites = state.invites.values().filter(|invite| invite.redeemed.is_none()).filter_map(|i| i.ip);
             let peers = state.peers.values().map(|peer| peer.address);
             for ip in state.nodes.values().map(|node| node.address).chain(vips).chain(invites).chain(peers) {
                 prop_assert!(addresses.insert(ip), "{} twice after {:?}", ip, command);

@@ -44,7 +44,7 @@ impl PrivateKey {
         Zeroizing::new(STANDARD.encode(self.0.as_slice()))
     }
 
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }

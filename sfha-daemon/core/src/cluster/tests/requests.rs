@@ -93,7 +93,7 @@ fn a_node_is_not_let_in_where_that_would_cost_quorum() {
     for disk in lab.disks.values_mut() {
         let network = "10.100.0.0/24".parse().unwrap();
         disk.mesh = Some(MeshSettings { network, port: 1, mtu: 1420, links: crate::links::mesh_only() });
-        let ip = [10, 100, 0, 9].into();
+        let ip = Some([10, 100, 0, 9].into());
         let public_key = "once".into();
         let invite = Invite { public_key, ip, expires: 9, initiator: 1, redeemed: None, closed: false };
         disk.invites.insert("i".into(), invite);
