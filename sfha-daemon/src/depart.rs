@@ -166,7 +166,10 @@ pub async fn clean_up(marker: &Marker, rest: Rest, paths: &Paths, systemd: &Syst
     if ours && let Err(error) = systemd.stop(COROSYNC).await {
         warn!(error = describe(&error), "corosync not stopped");
     }
+    // Without a mesh an interface of that name is somebody else's.
+    let had_mesh = paths.mesh().exists() || paths.wg_conf().exists();
     match Netlink::open().await {
+        Ok(_) if !had_mesh => {}
         Ok((netlink, _)) => take_down(&netlink, systemd).await,
         Err(error) => warn!(%error, "mesh not taken down"),
     }

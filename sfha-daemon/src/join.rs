@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use sfha_core::command::invalid;
-use sfha_core::token::Token;
+use sfha_core::token::{Claims, Token};
 use sfha_core::{ClusterState, NodeId};
 use sfha_proto::mesh::Joined;
 use sfha_proto::message::{JoinParams, Step};
@@ -53,6 +53,13 @@ const CONTACT: Duration = Duration::from_secs(20);
 struct Joining {
     invite: String,
     private_key: String,
+    /// Whether it makes an interface.
+    #[serde(default = "yes")]
+    mesh: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Joins; on failure the node is as it was, but for the own key of a token that may be used again.
@@ -158,7 +165,10 @@ pub async fn clear_broken_off(paths: &Paths, systemd: &Systemd) {
     warn!("a join was broken off; removing what it left");
     let Ok((netlink, _)) = Netlink::open().await else { return };
     let mut undo = Undo::new(paths);
-    undo.will_make_interface();
+    // One that is there in spite of a join without a mesh is somebody else's.
+    if !read_joining(paths).is_ok_and(|joining| joining.is_some_and(|joining| !joining.mesh)) {
+        undo.will_make_interface();
+    }
     undo.wrote(&Undo::node_files(paths));
     undo.roll_back(&netlink, systemd).await;
 }
@@ -183,7 +193,7 @@ impl Attempt {
         undo: &mut Undo,
     ) -> Result<(Runtime, Joined), Failure> {
         progress.step(Step::Keys);
-        let key = own_key(paths, &self.token.claims.invite)?;
+        let key = own_key(paths, &self.token.claims)?;
 
         let (file, admission) = match &self.token.claims.mesh {
             Some(mesh) => {
@@ -302,17 +312,21 @@ fn read_joining(paths: &Paths) -> Result<Option<Joining>, Failure> {
 }
 
 /// The own key: the one of an earlier attempt with this token, or a new one.
-fn own_key(paths: &Paths, invite: &str) -> Result<PrivateKey, Failure> {
-    let path = paths.joining();
+fn own_key(paths: &Paths, claims: &Claims) -> Result<PrivateKey, Failure> {
+    let (path, invite) = (paths.joining(), &claims.invite);
     if let Some(joining) = read_joining(paths)?
-        && joining.invite == invite
+        && joining.invite == *invite
         && let Ok(key) = joining.private_key.parse()
     {
         info!(invite, "an earlier attempt with this token goes on");
         return Ok(key);
     }
     let key = PrivateKey::generate().map_err(|error| internal("getrandom", &error))?;
-    let joining = Joining { invite: invite.to_owned(), private_key: key.to_base64().to_string() };
+    let joining = Joining {
+        invite: invite.clone(),
+        private_key: key.to_base64().to_string(),
+        mesh: claims.mesh.is_some(),
+    };
     let text = Zeroizing::new(serde_json::to_vec(&joining).map_err(|error| internal("joining", &error))?);
     files::write_atomic(&path, &text, 0o600)?;
     Ok(key)
