@@ -4,7 +4,7 @@
 #   lab    whole nodes on this machine: namespaces, nspawn, a guest kernel
 #   check  lints of scripts and licences
 #   fuzz   the compiler of libFuzzer
-#   bench  the peer that the measurements compare with
+#   bench  what the measurements compare with
 # Debian's packages by apt-get, cargo's tools by `cargo install`. Starts and
 # enables no service on this machine. Nothing missing: says nothing, does nothing.
 set -eu
@@ -39,7 +39,7 @@ for what in "$@"; do
 		packages="$packages g++"
 		;;
 	bench)
-		packages="$packages keepalived"
+		packages="$packages keepalived wireguard-go wireguard-tools"
 		;;
 	*) die "setup.sh: no such part: $what" ;;
 	esac

@@ -10,6 +10,7 @@ mod report;
 mod scale;
 mod series;
 mod sfha;
+mod wireguard;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub enum Part {
     Holding,
     /// Sixteen nodes: joins and new keys.
     Scale,
+    /// The device of the mesh: many peers, much traffic.
+    Wireguard,
 }
 
 /// Measures these parts, telling on standard error how far it is.
@@ -54,6 +57,7 @@ pub fn run(plan: Plan, parts: &[Part]) -> Result<Report> {
             Part::Faults => faults(plan, &mut report)?,
             Part::Holding => holding::run(plan, &mut report)?,
             Part::Scale => scale::run(plan, &mut report)?,
+            Part::Wireguard => wireguard::run(plan, &mut report)?,
         }
     }
     Ok(report)

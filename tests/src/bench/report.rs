@@ -19,7 +19,7 @@ pub struct Report {
     pub runs: usize,
     /// For how long the idle cluster was observed, in seconds.
     pub idle_s: u64,
-    /// Series by system (`sfha`, `sfhad`, `sfha-wg`, `keepalived`, `keepalived-0.1`) and by name.
+    /// Series by system (`sfha`, `sfhad`, `sfha-wg`, `keepalived`, `wireguard-go`, …) and by name.
     pub series: BTreeMap<String, BTreeMap<String, Series>>,
 }
 
@@ -58,6 +58,12 @@ const LIMITS: &[(&str, &str, &str, f64, bool)] = &[
     ("sixteen", "idle_rings", "rings formed anew while nothing happens", 0.0, true),
     ("sixteen", "rotation_gap", "all keys changed: silence of a pair, ms", 250.0, true),
     ("sixteen", "rotation_rings", "rings formed anew while all keys change", 0.0, true),
+    ("wireguard", "apply_ratio", "200 peers: applied by sfhad : by wg setconf", 1.5, false),
+    ("wireguard", "read_cpu_percent", "200 peers read every second, share of a core, %", 1.0, true),
+    ("wireguard", "rate_ratio_1", "throughput, one stream: wireguard-go : sfha-wg", 1.0, false),
+    ("wireguard", "rate_ratio_4", "throughput, four streams: wireguard-go : sfha-wg", 1.0, false),
+    ("wireguard", "cpu_ratio_1", "CPU per byte, one stream: sfha-wg : wireguard-go", 1.0, false),
+    ("wireguard", "cpu_ratio_4", "CPU per byte, four streams: sfha-wg : wireguard-go", 1.0, false),
 ];
 
 /// Series that are compared with keepalived's.
@@ -93,6 +99,17 @@ const ALONE: &[(&str, &str, &str)] = &[
     ("sixteen", "rotation", "big cluster: one new key, ms"),
     ("sixteen", "rotation_gap", "big cluster, new keys: silence of a pair, ms"),
     ("sixteen", "prober_pause", "big cluster, new keys: the probers' own pause, ms"),
+    ("wireguard", "apply", "200 peers applied by sfhad, ms"),
+    ("wireguard", "setconf", "200 peers applied by wg setconf, ms"),
+    ("wireguard", "read_cpu_percent", "200 peers read every second: share of a core, %"),
+    ("sfha-wg", "gbit_1", "sfha-wg, one stream, Gbit/s"),
+    ("wireguard-go", "gbit_1", "wireguard-go, one stream, Gbit/s"),
+    ("sfha-wg", "gbit_4", "sfha-wg, four streams, Gbit/s"),
+    ("wireguard-go", "gbit_4", "wireguard-go, four streams, Gbit/s"),
+    ("sfha-wg", "cpu_1", "sfha-wg, one stream, CPU s per GB"),
+    ("wireguard-go", "cpu_1", "wireguard-go, one stream, CPU s per GB"),
+    ("sfha-wg", "cpu_4", "sfha-wg, four streams, CPU s per GB"),
+    ("wireguard-go", "cpu_4", "wireguard-go, four streams, CPU s per GB"),
 ];
 
 impl Report {

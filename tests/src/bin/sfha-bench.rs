@@ -34,6 +34,8 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    // SAFETY: there is no other thread yet.
+    unsafe { sfha_daemon::io::wireguard::forbid_programs() };
     let arguments = Arguments::parse();
     let keepalived = !arguments.without_keepalived;
     let nodes = usize::from(arguments.nodes);
