@@ -10,6 +10,7 @@
 //! codes and values; sentences are made by `sfha` from [`error::ErrorCode`] and its details.
 
 pub mod codec;
+pub mod config;
 pub mod error;
 pub mod mesh;
 pub mod message;

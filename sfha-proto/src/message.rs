@@ -181,8 +181,10 @@ pub mod method {
     pub const MESH_UP: &str = "mesh.up";
     /// [`super::ForceParams`] (although this node loses its quorum); result: `{}`.
     pub const MESH_DOWN: &str = "mesh.down";
-    /// No parameters; result: `{}` when this node's files read.
+    /// [`crate::config::ReloadParams`]; result: [`crate::config::Reloaded`].
     pub const RELOAD: &str = "reload";
+    /// No parameters; result: [`crate::config::Propagated`].
+    pub const PROPAGATE: &str = "propagate";
 }
 
 /// Parameters of `init`.
