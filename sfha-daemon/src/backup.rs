@@ -3,6 +3,7 @@
 //! Kept when a node's files have all been read and make sense; never read by sfha. Who finds a file damaged
 //! is told where its copy is.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use sfha_proto::{ErrorCode, Failure};
@@ -23,7 +24,11 @@ fn copy_of(paths: &Paths, original: &std::path::Path) -> Option<PathBuf> {
 pub fn keep(paths: &Paths) {
     for (original, mode) in originals(paths) {
         let kept = match (files::read_text(&original), copy_of(paths, &original)) {
-            (Ok(Some(text)), Some(copy)) => files::write_if_changed(&copy, text.as_bytes(), mode).map(drop),
+            (Ok(Some(text)), Some(copy)) => {
+                // Whoever hid the original, for a secret in it, wants the copy hidden.
+                let mode = std::fs::metadata(&original).map_or(0o600, |meta| meta.mode() & mode);
+                files::write_if_changed(&copy, text.as_bytes(), mode).map(drop)
+            }
             (Err(failure), _) => Err(failure),
             _ => Ok(()),
         };

@@ -1,58 +1,38 @@
-//! `/etc/sfha/config.yml`: what an operator writes about this node and its cluster.
+//! `/etc/sfha/config.yml`, as far as this node needs it to be one: who we are.
 //!
-//! Keys keep the names and the meaning of the original program's file; those that this version does
-//! not use yet are kept as they are.
+//! The rest of it is the business of [`config_sync`](crate::config_sync). A fault in that rest keeps no node
+//! from taking part: what the cluster runs is in its state.
 
-use serde::{Deserialize, Serialize};
-use sfha_core::command::check_name;
+use sfha_config::{Checked, Context, Shared, check};
 use sfha_proto::Failure;
 
+use crate::config_sync;
 use crate::files;
 use crate::paths::Paths;
 
 /// The file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {
     /// The cluster.
     pub cluster: ClusterSection,
     /// This node.
     pub node: NodeSection,
-    /// The mesh, as far as it concerns this node.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mesh: Option<MeshSection>,
-    /// What is logged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logging: Option<LoggingSection>,
+    /// Whether the cluster has a mesh.
+    pub mesh: bool,
 }
 
 /// `cluster:`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterSection {
     /// Its name.
     pub name: String,
 }
 
 /// `node:`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeSection {
     /// Its name.
     pub name: String,
-}
-
-/// `mesh:`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MeshSection {
-    /// On or off.
-    #[serde(default)]
-    pub enabled: bool,
-}
-
-/// `logging:`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoggingSection {
-    /// `error`, `warn`, `info`, `debug` or `trace`.
-    #[serde(default)]
-    pub level: Option<String>,
 }
 
 impl ConfigFile {
@@ -62,52 +42,50 @@ impl ConfigFile {
         Self {
             cluster: ClusterSection { name: cluster.to_owned() },
             node: NodeSection { name: node.to_owned() },
-            mesh: Some(MeshSection { enabled: mesh }),
-            logging: None,
+            mesh,
         }
     }
 
     /// Reads it; `None` when this node has no cluster.
     ///
     /// # Errors
-    /// `file-invalid` with the line.
+    /// `file-invalid` with all findings, when it does not say who we are.
     pub fn load(paths: &Paths) -> Result<Option<Self>, Failure> {
-        let path = paths.config();
-        let Some(text) = files::read_text(&path)? else { return Ok(None) };
-        let config: Self = files::parse_yaml(&path, &text)?;
-        for (key, name) in [("cluster.name", &config.cluster.name), ("node.name", &config.node.name)] {
-            check_name(key, name).map_err(|_| {
-                let keys: Vec<&str> = key.split('.').collect();
-                let line = files::line_of(&text, &keys);
-                files::invalid_at(&path, line, &format!("{key}: {name:?} is not a name"))
-            })?;
+        let Some((_, checked)) = read(paths, &Context::default())? else { return Ok(None) };
+        match &checked.config {
+            Some(config) if !config.cluster.is_empty() && !config.node.is_empty() => {
+                Ok(Some(Self::new(&config.cluster, &config.node, config.mesh.unwrap_or_default())))
+            }
+            _ => Err(failure(paths, &checked)),
         }
-        Ok(Some(config))
     }
 
-    /// Writes it.
+    /// Writes the file of a node that has just got a cluster. What the cluster runs comes into it from the
+    /// state.
     ///
     /// # Errors
     /// `file-write`.
     pub fn save(&self, paths: &Paths) -> Result<(), Failure> {
-        let head = "# sfha: this node and its cluster. VIPs and the rest of the cluster's state are shared by\n\
-                    # all nodes and changed with `sfha`; this file names who we are.\n";
-        let body = serde_yaml::to_string(self)
-            .map_err(|error| files::invalid(&paths.config(), &error.to_string()))?;
-        files::write_atomic(&paths.config(), format!("{head}{body}").as_bytes(), 0o644)
+        config_sync::save_base(paths, &Shared::default())?;
+        let text = sfha_config::new_file(&self.cluster.name, &self.node.name, self.mesh);
+        files::write_atomic(&paths.config(), text.as_bytes(), 0o644)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Reads and judges the text; `None` when there is none.
+///
+/// # Errors
+/// `file-invalid` when it is not a text.
+pub fn read(paths: &Paths, context: &Context<'_>) -> Result<Option<(String, Checked)>, Failure> {
+    let Some(text) = files::read_text(&paths.config())? else { return Ok(None) };
+    let checked = check(&text, context);
+    Ok(Some((text, checked)))
+}
 
-    #[test]
-    fn the_example_that_is_shipped_is_understood() {
-        let text = include_str!("../../assets/config.example.yml");
-        let config: ConfigFile = files::parse_yaml(std::path::Path::new("config.example.yml"), text).unwrap();
-        assert_eq!((config.cluster.name.as_str(), config.node.name.as_str()), ("prod", "node1"));
-        assert_eq!(config.mesh, Some(MeshSection { enabled: true }));
-        assert_eq!(config.logging.and_then(|logging| logging.level).as_deref(), Some("info"));
-    }
+/// Why the file cannot be used.
+#[must_use]
+pub fn failure(paths: &Paths, checked: &Checked) -> Failure {
+    let path = paths.config();
+    let failure = checked.failure(&path.display().to_string());
+    failure.unwrap_or_else(|| files::invalid(&path, "unusable"))
 }

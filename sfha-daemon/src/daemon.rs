@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sfha_core::command::invalid;
 use sfha_core::{Command, NodeId};
+use sfha_proto::config::{ReloadParams, Reloaded};
 use sfha_proto::message::{
     FailoverDone, FailoverParams, ForceParams, InitParams, JoinParams, MaintenanceParams, NameParams,
     NodeParams, RotateParams, TokenParams, VipAddParams, method,
@@ -19,7 +20,7 @@ use sfha_proto::status::{ClusterStatus, FencingSummary, MeshSummary, Phase, Quor
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::depart::{Marker, Removed, Rest, Stage, clean_up};
 use crate::init::init;
@@ -136,6 +137,14 @@ impl Daemon {
         self.reload.notify_one();
     }
 
+    /// SIGHUP: what `reload` does, its outcome told in the log.
+    pub async fn hang_up(self: Arc<Self>) {
+        match self.read_files(ReloadParams::default()).await {
+            Ok(_) => info!("read again"),
+            Err(failure) => warn!(code = failure.code.as_str(), "not read again: see sfha reload"),
+        }
+    }
+
     /// Lets everything go.
     pub async fn stop(&self) {
         let life = std::mem::replace(&mut *self.lock(), Life::Unconfigured);
@@ -206,16 +215,22 @@ impl Daemon {
         }
     }
 
-    /// Reads this node's files, changing nothing; where they kept it from taking part, it tries again.
-    fn check_files(&self) -> Result<Value, Failure> {
+    /// Reads this node's files; where they kept it from taking part, it tries again. What `config.yml`
+    /// says is done by all.
+    async fn read_files(&self, params: ReloadParams) -> Result<Reloaded, Failure> {
         self.reload();
         match self.life() {
             life @ (Life::Unconfigured | Life::SettingUp | Life::Leaving | Life::Starting) => {
                 Err(self.refusal(&life))
             }
-            Life::Running(_) | Life::Broken(_) | Life::MeshDown => {
+            Life::Running(runtime) => {
                 Node::load(&self.paths)?.ok_or(ErrorCode::NotConfigured)?;
-                Ok(json!({}))
+                runtime.config.reload(params.dry_run).await
+            }
+            Life::Broken(_) | Life::MeshDown => {
+                Node::load(&self.paths)?.ok_or(ErrorCode::NotConfigured)?;
+                let (dry_run, changes, warnings) = (params.dry_run, Vec::new(), Vec::new());
+                Ok(Reloaded { schema: sfha_proto::SCHEMA, dry_run, changes, warnings })
             }
         }
     }
@@ -261,7 +276,8 @@ impl Daemon {
             method::LEAVE => self.leave(decode::<ForceParams>(params)?.force).await,
             method::MESH_DOWN => self.mesh_down(decode::<ForceParams>(params)?.force).await,
             method::MESH_UP => self.mesh_up().await,
-            method::RELOAD => self.check_files(),
+            method::RELOAD => encode(&self.read_files(decode(params)?).await?),
+            method::PROPAGATE => encode(&self.running().await?.config.propagated().await),
             method::NODE_REMOVE | method::MESH_REMOVE_PEER => {
                 let runtime = self.running().await?;
                 let NameParams { name: gone } = decode(params)?;
@@ -356,6 +372,7 @@ fn blank(phase: Phase) -> ClusterStatus {
         phase,
         detection: None,
         state: None,
+        config_file: None,
         links: Vec::new(),
         mesh_detail: None,
     }

@@ -11,6 +11,7 @@
 
 pub mod backup;
 pub mod config_file;
+pub mod config_sync;
 pub mod control_socket;
 pub mod corosync_conf;
 pub mod daemon;

@@ -140,7 +140,7 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
             tokio::select! {
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
-                _ = hangup.recv() => daemon.reload(),
+                _ = hangup.recv() => drop(tokio::spawn(std::sync::Arc::clone(&daemon).hang_up())),
             }
         }
     };

@@ -100,6 +100,12 @@ impl Paths {
         self.lib.join("state.json")
     }
 
+    /// `/var/lib/sfha/config-base.json`: what was shared when `config.yml` and state were compared last.
+    #[must_use]
+    pub fn config_base(&self) -> PathBuf {
+        self.lib.join("config-base.json")
+    }
+
     /// `/var/lib/sfha/backup`: the last good version of some files.
     #[must_use]
     pub fn backup(&self) -> PathBuf {

@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::config_sync::ConfigSync;
 use crate::depart::Rest;
 use crate::disk::Disk;
 use crate::event_loop::{CoreHandle, EventLoop, Parts};
@@ -78,6 +79,8 @@ pub struct Runtime {
     pub core: CoreHandle,
     /// The mesh; `None` for a cluster on the LAN.
     pub mesh: Option<MeshHandle>,
+    /// Keeps `config.yml` and the state together.
+    pub config: Arc<ConfigSync>,
     /// Changes this node's key; `None` as for the mesh.
     pub rotator: Option<Arc<Rotator>>,
     links: watch::Receiver<Links>,
@@ -191,6 +194,8 @@ impl Runtime {
                 None
             }
         };
+        let config = ConfigSync::new(&node, core.clone());
+        tasks.spawn(Arc::clone(&config).follow());
         let (seen, links) = watch::channel(Links::default());
         tasks.spawn(watch_links(Arc::clone(&corosync), core.clone(), node.me, seen));
         tasks.spawn(keep_corosync(systemd.clone(), core.clone()));
@@ -200,7 +205,7 @@ impl Runtime {
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
         let tasks = Mutex::new(tasks);
         let (started, event_loop) = (Instant::now(), tokio::spawn(event_loop.run()));
-        Ok(Self { node, core, mesh, rotator, links, started, kept, systemd, event_loop, tasks })
+        Ok(Self { node, core, mesh, config, rotator, links, started, kept, systemd, event_loop, tasks })
     }
 
     /// Waits, right after the start only, until the mesh can be shown.
@@ -215,7 +220,8 @@ impl Runtime {
     pub fn status(&self) -> ClusterStatus {
         let status = self.core.watch_status().borrow().clone();
         let status = with_mesh((*status).clone(), self.mesh.as_ref());
-        ClusterStatus { links: self.links.borrow().to_vec(), ..status }
+        let config_file = self.config.file_state();
+        ClusterStatus { links: self.links.borrow().to_vec(), config_file, ..status }
     }
 
     /// The mesh as this node sees it; `None` for a cluster on the LAN.

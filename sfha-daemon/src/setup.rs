@@ -256,6 +256,7 @@ impl Undo {
             paths.public_key(),
             paths.wg_conf(),
             paths.state(),
+            paths.config_base(),
             paths.corosync_conf(),
             paths.corosync_authkey(),
         ]

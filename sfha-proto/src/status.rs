@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::FileState;
 use crate::mesh::{LinkStatus, MeshStatus};
 
 /// `sfha status --json`. Fields of the contract come first; the rest is added to it.
@@ -48,6 +49,9 @@ pub struct ClusterStatus {
     /// Version and hash of the replicated state on this node.
     #[serde(default)]
     pub state: Option<StateVersion>,
+    /// How this node's `config.yml` stood to the state when they were compared last; `null`: not known.
+    #[serde(default)]
+    pub config_file: Option<FileState>,
     /// Corosync's links, by number, where there is more than one.
     #[serde(default)]
     pub links: Vec<LinkStatus>,
@@ -105,6 +109,12 @@ pub struct NodeStatus {
     pub leader: bool,
     /// Its address on the ring.
     pub address: String,
+    /// Version of its program; `null`: not known.
+    #[serde(default)]
+    pub program: Option<String>,
+    /// Which state it has; `null`: not known.
+    #[serde(default)]
+    pub state: Option<StateVersion>,
 }
 
 /// One VIP.

@@ -25,6 +25,7 @@ pub mod shared;
 pub mod stonith;
 mod yaml;
 
+pub use render::new_file;
 pub use schema::SCHEMA;
 pub use shared::Shared;
 pub use yaml::MAX_TEXT;

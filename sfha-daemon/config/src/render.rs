@@ -189,6 +189,17 @@ pub fn item(fields: &[Field], indentation: usize) -> Vec<String> {
     lines
 }
 
+/// The file of a node that has just got a cluster.
+#[must_use]
+pub fn new_file(cluster: &str, node: &str, mesh: bool) -> String {
+    let (cluster, node) = (quoted(cluster), quoted(node));
+    format!(
+        "# sfha: this node, and what its cluster runs. All that can stand here: sfha config-example\n\
+         # After a change: sfha config-check, then sfha reload\n\n\
+         cluster:\n  name: {cluster}\n\nnode:\n  name: {node}\n\nmesh:\n  enabled: {mesh}\n"
+    )
+}
+
 /// A text as YAML: plain where every reader of YAML takes it for a text, else in double quotes.
 fn quoted(text: &str) -> String {
     if is_plain(text) {

@@ -16,6 +16,8 @@ mod status;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use sfha_proto::status::StateVersion;
+
 use crate::action::{Action, ActionId};
 use crate::event::{Event, UnitState};
 use crate::ledger::{Ledger, Verdict};
@@ -100,6 +102,8 @@ pub struct Cluster {
     /// A round was asked for, because quorum was lost and is back in the same view.
     asked_round: bool,
     rounds: u64,
+    /// Version of the program and of the state that each node said when it said Hello last.
+    told: BTreeMap<NodeId, (String, StateVersion)>,
 
     ledger: Ledger,
     /// This process has been in step at least once: its ledger is worth something.
@@ -225,6 +229,7 @@ impl Cluster {
             confirming: None,
             asked_round: false,
             rounds: 0,
+            told: BTreeMap::new(),
             ledger: Ledger::default(),
             had_ledger: false,
             lost: BTreeMap::new(),

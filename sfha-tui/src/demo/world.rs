@@ -205,6 +205,10 @@ impl World {
         self.tell("INFO", "state", format!("maintenance on={on} version={}", self.version));
     }
 
+    fn state(&self) -> StateVersion {
+        StateVersion { epoch: 4, version: self.version, hash: "5d41402abc4b2a76".to_owned() }
+    }
+
     /// The document that the daemon would send.
     pub fn status(&self, now: Timestamp) -> ClusterStatus {
         let votes = u32::try_from(self.nodes.iter().filter(|node| node.online).count()).unwrap_or(0);
@@ -219,6 +223,8 @@ impl World {
             standby: node.standby,
             leader: leader == Some(at),
             address: format!("10.100.0.{}", at + 1),
+            program: node.online.then(|| env!("CARGO_PKG_VERSION").to_owned()),
+            state: node.online.then(|| self.state()),
         };
         ClusterStatus {
             schema: SCHEMA,
@@ -243,11 +249,8 @@ impl World {
                 detection_ms: DETECTION_MS as u32,
                 takeover_delay_ms: TAKEOVER_MS as u32,
             }),
-            state: Some(StateVersion {
-                epoch: 4,
-                version: self.version,
-                hash: "5d41402abc4b2a76".to_owned(),
-            }),
+            state: Some(self.state()),
+            config_file: None,
             links: Vec::new(),
             mesh_detail: Some(mesh),
         }

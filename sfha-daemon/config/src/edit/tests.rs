@@ -80,7 +80,9 @@ fn an_entry_is_added_behind_the_last_one_and_nothing_else_changes() {
     });
     assert_eq!(added, ["+- name: db", "+  type: systemd", "+  unit: db.service"]);
     let order = Constraint::Order { first: "web".into(), then: "nginx".into() };
-    let added = differs(FILE, |shared| drop(shared.constraints.insert(order)));
+    let added = differs(FILE, |shared| {
+        shared.constraints.insert(order);
+    });
     assert_eq!(
         added,
         ["-constraints: []", "+constraints:", "+  - type: order", "+    first: web", "+    then: nginx"]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sfha_proto::ErrorCode;
+use sfha_proto::status::StateVersion;
 
 use super::removal::removes;
 use super::{Begin, Cluster, QuorumView};
@@ -11,7 +12,7 @@ use crate::event::LeaveReason;
 use crate::ledger::{Ledger, Slot};
 use crate::message::{GroupMessage, Hello, Member, Outcome, Round};
 use crate::placement::{Order, plan};
-use crate::state::{ClusterState, NodeId};
+use crate::state::{Age, ClusterState, NodeId};
 use crate::sync::{Sync, judge};
 use crate::time::Time;
 
@@ -216,6 +217,8 @@ impl Cluster {
             return;
         }
         let round = *round;
+        let (Age { epoch, version, .. }, hash) = (hello.age, hello.hash.clone());
+        self.told.insert(from.node, (hello.program.clone(), StateVersion { epoch, version, hash }));
         hellos.insert(from, hello);
         let Some(verdict) = judge(&self.view, hellos) else { return };
         let margin = u64::try_from(self.settings.unit_margin.as_millis()).unwrap_or(u64::MAX);

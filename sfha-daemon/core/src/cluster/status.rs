@@ -11,6 +11,7 @@ use super::Cluster;
 use crate::ledger::{Slot, Thing};
 use crate::mesh_vips::Holders;
 use crate::state::{NodeId, Vip};
+use crate::sync::Sync;
 
 impl Cluster {
     /// What `sfha status` shows. The mesh is counted by whoever observes it.
@@ -20,6 +21,7 @@ impl Cluster {
         let leader = self.leader();
         let online = self.online();
         let daemons = self.daemons();
+        let version = StateVersion { epoch: state.epoch, version: state.version, hash: state.hash() };
         let node = |(id, node): (&NodeId, &crate::state::Node)| NodeStatus {
             name: node.name.clone(),
             id: *id,
@@ -28,6 +30,12 @@ impl Cluster {
             standby: node.standby,
             leader: leader == Some(*id),
             address: node.address.to_string(),
+            program: self.told.get(id).filter(|_| daemons.contains(id)).map(|told| told.0.clone()),
+            state: self.told.get(id).filter(|_| daemons.contains(id)).map(|told| match self.sync {
+                // Whoever is in step has applied what this node has.
+                Sync::InStep => version.clone(),
+                _ => told.1.clone(),
+            }),
         };
         ClusterStatus {
             schema: sfha_proto::SCHEMA,
@@ -51,7 +59,8 @@ impl Cluster {
             fencing: FencingSummary { enabled: false, provider: None, pending: Vec::new() },
             phase: self.phase(),
             detection: None,
-            state: Some(StateVersion { epoch: state.epoch, version: state.version, hash: state.hash() }),
+            state: Some(version.clone()),
+            config_file: None,
             links: Vec::new(),
             mesh_detail: None,
         }
