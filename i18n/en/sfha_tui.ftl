@@ -276,7 +276,6 @@ done-auto-remove = A node that is away for { $time } will be removed from the cl
 done-auto-remove-off = No node that is away is removed by itself any more.
 done-mesh-up = The mesh of this node is back.
 done-mesh-down = The mesh of this node is down, until “sfha mesh up” or the next boot.
-done-reload = The files of this node read well.
 not-disabled = Warning: “systemctl disable sfha.service” failed; sfha will still start at boot.
 
 ## Questions
@@ -657,7 +656,7 @@ cmd-mesh-down = Take mesh and Corosync down on this node
 cmd-node = The nodes of the cluster
 cmd-node-remove = Remove a node from the cluster, for good
 cmd-leave = Take this node out of its cluster, for good
-cmd-reload = Read this node's files again
+cmd-reload = Have the cluster do what config.yml of this node says
 cmd-vip = Floating addresses
 cmd-vip-list = List the VIPs
 cmd-vip-add = Add a VIP
@@ -898,3 +897,143 @@ key-name-page-up = PgUp
 key-name-page-down = PgDn
 key-name-home = Home
 key-name-end = End
+
+## The configuration file
+
+config-valid = { $path } has no errors{ $warnings ->
+        [0] .
+        [one] , and { $warnings } warning.
+       *[other] , and { $warnings } warnings.
+    }
+config-invalid = { $path }: { $count ->
+        [one] { $count } error.
+       *[other] { $count } errors.
+    }
+finding-head-error = error: { $message }
+finding-head-warning = warning: { $message }
+reload-nothing = Nothing to change: the cluster does what config.yml says already.
+reload-would = Dry run: { $count ->
+        [one] { $count } entry would change.
+       *[other] { $count } entries would change.
+    }
+reload-done = { $count ->
+        [one] { $count } entry changed on all nodes.
+       *[other] { $count } entries changed on all nodes.
+    }
+change-kind = { $kind ->
+        [vip] VIP
+        [service] service
+        [health-check] health check
+        [constraint] constraint
+        [failback] failback
+        [priority] priority of
+       *[other] { $kind }
+    }
+propagate-in-step = All nodes that are there have the same state.
+propagate-behind = The nodes that are there do not have the same state, or are about to agree.
+config-file-in-step = config.yml of this node says the same.
+config-file-edited = config.yml of this node was edited: sfha reload --dry-run shows what would change.
+config-file-invalid = config.yml of this node has errors: sfha config-check shows them.
+concern-config = config.yml of { $node } has errors and is not kept up to date: sfha config-check, then sfha reload.
+col-version = VERSION
+col-hash = HASH
+col-program = SFHA
+cmd-config-check = Look for errors in config.yml, without a daemon
+cmd-config-example = Print a whole config.yml with comments
+cmd-propagate = Which version of the state every node has
+arg-config-file = The file [default: /etc/sfha/config.yml]
+arg-reload-dry-run = Show what would change, and change nothing
+finding-syntax = This is not YAML: { $cause }.
+    .next = Check indentation, quotes and brackets, here or just above.
+finding-tab = This line is indented with a tab.
+    .next = YAML is indented with spaces.
+finding-alias = Anchors (&) and aliases (*) are not read.
+    .next = Write the value in each place; a text that begins with & or * takes quotes.
+finding-tag = Tags (!) are not read.
+    .next = Leave it out; a text that begins with “!” takes quotes.
+finding-second-document = A second document begins here.
+    .next = Everything is in one: remove the line “---”.
+finding-too-deep = This is nested more than { $limit } levels deep.
+finding-too-large = The file is larger than { $limit } bytes.
+finding-unknown-key = There is no key “{ $name }” here.
+    .next = { $suggestion ->
+        [no-value] Possible here: { $allowed }
+       *[other] Did you mean “{ $suggestion }”?
+    }
+finding-duplicate-key = The key “{ $name }” is there already, on line { $first }.
+    .next = Keep one of the two.
+finding-missing-key = The key “{ $name }” is missing.
+    .next = Add it, with its value.
+finding-conflicting-keys = “{ $name }” and “{ $other }” say the same thing.
+    .next = Keep one of the two.
+finding-not-for-type = The key “{ $name }” does not go with the type “{ $kind }”.
+    .next = Remove it, or change the type.
+finding-wrong-type = This must be { $wanted ->
+        [map] keys and their values
+        [list] a list
+        [number] a number
+        [bool] true or false
+       *[other] a text
+    }.
+    .next = It is { $found ->
+        [map] keys and their values
+        [list] a list
+        [number] a number
+        [bool] true or false
+       *[other] a text
+    }.
+finding-not-allowed = “{ $value }” is not possible here.
+    .next = { $suggestion ->
+        [no-value] Possible here: { $allowed }
+       *[other] Did you mean “{ $suggestion }”?
+    }
+finding-out-of-range = “{ $value }” is not a whole number from { $least } to { $most }.
+finding-bad-duration = “{ $value }” is not a duration.
+    .next = For example: 500ms, 20s, 5m, 1h 30m.
+finding-duration-range = “{ $value }” is not between { $least } and { $most }.
+finding-bad-name = “{ $value }” cannot be a name.
+    .next = Letters, digits, “-”, “_” and “.”, at most 63, a letter or digit first.
+finding-bad-address = “{ $value }” is not an IP address.
+    .next = For example: 192.168.1.100, or 192.168.1.100/24.
+finding-not-a-host = No machine can have the address { $value }.
+    .next = Choose a free address of the network, neither the first nor the last.
+finding-bad-interface = “{ $value }” is not the name of an interface.
+    .next = “ip link” lists them.
+finding-bad-unit = “{ $value }” is not a unit that systemd can start.
+    .next = For example: nginx.service.
+finding-bad-url = “{ $value }” is not a URL of http or https, without a password.
+    .next = For example: http://127.0.0.1:8080/health.
+finding-bad-target = “{ $value }” is not HOST:PORT.
+    .next = For example: 127.0.0.1:22, or [fd00::1]:22.
+finding-bad-path = “{ $value }” is not a whole path.
+    .next = It begins with “/”.
+finding-empty-command = There is no program.
+    .next = For example: [/usr/local/bin/test, argument].
+finding-duplicate-name = The name “{ $name }” is taken already, on line { $first }.
+    .next = VIPs and services share their names: choose another one.
+finding-duplicate-address = The address { $value } is another VIP's already, on line { $first }.
+finding-duplicate-unit = The unit { $value } is another service's already, on line { $first }.
+finding-duplicate-constraint = This constraint is there already, on line { $first }.
+finding-unknown-resource = No VIP and no service is called “{ $name }”.
+    .next = Did you mean “{ $suggestion }”?
+finding-unknown-service = No service is called “{ $name }”.
+    .next = Did you mean “{ $suggestion }”?
+finding-unknown-node = The cluster has no node “{ $name }”.
+    .next = Did you mean “{ $suggestion }”?
+finding-tied-to-itself = “{ $name }” is tied to itself.
+finding-cycle = These constraints go round in a circle: { $names }.
+    .next = Remove one of them.
+finding-too-many = { $what } has more than { $limit } entries.
+finding-other-cluster = This file is for the cluster “{ $value }”, this node is in “{ $wanted }”.
+    .next = A cluster keeps its name: put “{ $wanted }” back.
+finding-other-node = This file is for the node “{ $value }”, this one is “{ $wanted }”.
+    .next = A node keeps its name: put “{ $wanted }” back.
+finding-ignored = “{ $name }” does nothing any more.
+    .next = You can remove it.
+finding-quorum-always = Without quorum nothing runs and nobody is fenced, whatever this key says.
+    .next = You can remove it.
+finding-unverified = The server's certificate is not checked: anybody can answer in its place.
+    .next = Name its authority instead (ca_file).
+finding-secret-in-file = { $name } puts a secret into this file.
+    .next = Put it into a file of its own, or keep this one from others: chmod 600.
+finding-unknown = Something is wrong here that this version cannot name ({ $code }).

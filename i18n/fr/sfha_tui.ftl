@@ -284,7 +284,6 @@ done-auto-remove = Un nœud absent depuis { $time } sera retiré du cluster.
 done-auto-remove-off = Aucun nœud absent n'est plus retiré de lui-même.
 done-mesh-up = Le maillage de ce nœud est rétabli.
 done-mesh-down = Le maillage de ce nœud est coupé, jusqu'à « sfha mesh up » ou au prochain démarrage.
-done-reload = Les fichiers de ce nœud se lisent bien.
 not-disabled = Attention : « systemctl disable sfha.service » a échoué ; sfha démarrera quand même à l'amorçage.
 
 ## Questions
@@ -665,7 +664,7 @@ cmd-mesh-down = Couper le maillage et Corosync sur ce nœud
 cmd-node = Les nœuds du cluster
 cmd-node-remove = Retirer un nœud du cluster, pour de bon
 cmd-leave = Sortir ce nœud de son cluster, pour de bon
-cmd-reload = Relire les fichiers de ce nœud
+cmd-reload = Faire faire au cluster ce que dit config.yml de ce nœud
 cmd-vip = Les adresses flottantes
 cmd-vip-list = Lister les VIP
 cmd-vip-add = Ajouter une VIP
@@ -906,3 +905,143 @@ key-name-page-up = Pg.préc
 key-name-page-down = Pg.suiv
 key-name-home = Début
 key-name-end = Fin
+
+## Le fichier de configuration
+
+config-valid = { $path } se lit sans erreur{ $warnings ->
+        [0] .
+        [one] , avec { $warnings } avertissement.
+       *[other] , avec { $warnings } avertissements.
+    }
+config-invalid = { $path } : { $count ->
+        [one] { $count } erreur.
+       *[other] { $count } erreurs.
+    }
+finding-head-error = erreur : { $message }
+finding-head-warning = avertissement : { $message }
+reload-nothing = Rien à changer : le cluster fait déjà ce que dit config.yml.
+reload-would = Essai : { $count ->
+        [one] { $count } entrée changerait.
+       *[other] { $count } entrées changeraient.
+    }
+reload-done = { $count ->
+        [one] { $count } entrée changée sur tous les nœuds.
+       *[other] { $count } entrées changées sur tous les nœuds.
+    }
+change-kind = { $kind ->
+        [vip] VIP
+        [service] service
+        [health-check] contrôle de santé
+        [constraint] contrainte
+        [failback] retour au nœud préféré
+        [priority] priorité de
+       *[other] { $kind }
+    }
+propagate-in-step = Tous les nœuds présents ont le même état.
+propagate-behind = Les nœuds présents n'ont pas tous le même état, ou se mettent d'accord.
+config-file-in-step = config.yml de ce nœud dit la même chose.
+config-file-edited = config.yml de ce nœud a été modifié : sfha reload --dry-run montre ce qui changerait.
+config-file-invalid = config.yml de ce nœud a des erreurs : sfha config-check les montre.
+concern-config = config.yml de { $node } a des erreurs et n'est plus tenu à jour : sfha config-check, puis sfha reload.
+col-version = VERSION
+col-hash = EMPREINTE
+col-program = SFHA
+cmd-config-check = Chercher les erreurs de config.yml, sans démon
+cmd-config-example = Afficher un config.yml complet et commenté
+cmd-propagate = La version de l'état que chaque nœud a
+arg-config-file = Le fichier [défaut : /etc/sfha/config.yml]
+arg-reload-dry-run = Montrer ce qui changerait, sans rien changer
+finding-syntax = Ce n'est pas du YAML : { $cause }.
+    .next = Vérifiez l'indentation, les guillemets et les crochets, ici ou juste au-dessus.
+finding-tab = Cette ligne est indentée par une tabulation.
+    .next = En YAML, on indente avec des espaces.
+finding-alias = Les ancres (&) et les alias (*) ne sont pas lus.
+    .next = Écrivez la valeur à chaque endroit ; un texte qui commence par & ou * se met entre guillemets.
+finding-tag = Les étiquettes (« ! ») ne sont pas lues.
+    .next = Enlevez-la ; un texte qui commence par « ! » se met entre guillemets.
+finding-second-document = Un second document commence ici.
+    .next = Tout tient dans un seul : enlevez la ligne « --- ».
+finding-too-deep = C'est imbriqué sur plus de { $limit } niveaux.
+finding-too-large = Le fichier dépasse { $limit } octets.
+finding-unknown-key = La clé « { $name } » n'existe pas ici.
+    .next = { $suggestion ->
+        [no-value] Possible ici : { $allowed }
+       *[other] Vouliez-vous dire « { $suggestion } » ?
+    }
+finding-duplicate-key = La clé « { $name } » est déjà là, ligne { $first }.
+    .next = Gardez l'une des deux.
+finding-missing-key = Il manque la clé « { $name } ».
+    .next = Ajoutez-la, avec sa valeur.
+finding-conflicting-keys = « { $name } » et « { $other } » disent la même chose.
+    .next = Gardez l'une des deux.
+finding-not-for-type = La clé « { $name } » ne va pas avec le type « { $kind } ».
+    .next = Enlevez-la, ou changez le type.
+finding-wrong-type = Il faut ici { $wanted ->
+        [map] des clés et leurs valeurs
+        [list] une liste
+        [number] un nombre
+        [bool] true ou false
+       *[other] un texte
+    }.
+    .next = Il y a { $found ->
+        [map] des clés et leurs valeurs
+        [list] une liste
+        [number] un nombre
+        [bool] true ou false
+       *[other] un texte
+    }.
+finding-not-allowed = « { $value } » n'est pas possible ici.
+    .next = { $suggestion ->
+        [no-value] Possible ici : { $allowed }
+       *[other] Vouliez-vous dire « { $suggestion } » ?
+    }
+finding-out-of-range = « { $value } » n'est pas un nombre entier de { $least } à { $most }.
+finding-bad-duration = « { $value } » n'est pas une durée.
+    .next = Par exemple : 500ms, 20s, 5m, 1h 30m.
+finding-duration-range = « { $value } » n'est pas entre { $least } et { $most }.
+finding-bad-name = « { $value } » ne peut pas être un nom.
+    .next = Lettres sans accent, chiffres, « - », « _ » et « . », 63 au plus, et d'abord une lettre ou un chiffre.
+finding-bad-address = « { $value } » n'est pas une adresse IP.
+    .next = Par exemple : 192.168.1.100, ou 192.168.1.100/24.
+finding-not-a-host = Aucune machine ne peut avoir l'adresse { $value }.
+    .next = Choisissez une adresse libre du réseau, ni la première ni la dernière.
+finding-bad-interface = « { $value } » n'est pas un nom d'interface.
+    .next = « ip link » les donne.
+finding-bad-unit = « { $value } » n'est pas une unité que systemd peut démarrer.
+    .next = Par exemple : nginx.service.
+finding-bad-url = « { $value } » n'est pas une URL http ou https, sans mot de passe.
+    .next = Par exemple : http://127.0.0.1:8080/health.
+finding-bad-target = « { $value } » n'est pas HÔTE:PORT.
+    .next = Par exemple : 127.0.0.1:22, ou [fd00::1]:22.
+finding-bad-path = « { $value } » n'est pas un chemin complet.
+    .next = Il commence par « / ».
+finding-empty-command = Il n'y a pas de programme.
+    .next = Par exemple : [/usr/local/bin/test, argument].
+finding-duplicate-name = Le nom « { $name } » est déjà pris, ligne { $first }.
+    .next = VIP et services partagent leurs noms : choisissez-en un autre.
+finding-duplicate-address = L'adresse { $value } est déjà celle d'une autre VIP, ligne { $first }.
+finding-duplicate-unit = L'unité { $value } est déjà celle d'un autre service, ligne { $first }.
+finding-duplicate-constraint = Cette contrainte est déjà là, ligne { $first }.
+finding-unknown-resource = Ni VIP ni service ne s'appelle « { $name } ».
+    .next = Vouliez-vous dire « { $suggestion } » ?
+finding-unknown-service = Aucun service ne s'appelle « { $name } ».
+    .next = Vouliez-vous dire « { $suggestion } » ?
+finding-unknown-node = Le cluster n'a pas de nœud « { $name } ».
+    .next = Vouliez-vous dire « { $suggestion } » ?
+finding-tied-to-itself = « { $name } » est liée à elle-même.
+finding-cycle = Ces contraintes tournent en rond : { $names }.
+    .next = Enlevez l'une d'elles.
+finding-too-many = { $what } a plus de { $limit } entrées.
+finding-other-cluster = Ce fichier est pour le cluster « { $value } », ce nœud est dans « { $wanted } ».
+    .next = Un cluster garde son nom : remettez « { $wanted } ».
+finding-other-node = Ce fichier est pour le nœud « { $value } », celui-ci est « { $wanted } ».
+    .next = Un nœud garde son nom : remettez « { $wanted } ».
+finding-ignored = « { $name } » ne fait plus rien.
+    .next = Vous pouvez l'enlever.
+finding-quorum-always = Sans quorum, rien ne tourne et personne n'est isolé, quoi que dise cette clé.
+    .next = Vous pouvez l'enlever.
+finding-unverified = Le certificat du serveur n'est pas vérifié : n'importe qui peut répondre à sa place.
+    .next = Donnez plutôt son autorité (ca_file).
+finding-secret-in-file = { $name } met un secret dans ce fichier.
+    .next = Mettez-le dans un fichier à part, ou rendez celui-ci illisible aux autres : chmod 600.
+finding-unknown = Quelque chose ne va pas ici, que cette version ne sait pas nommer ({ $code }).

@@ -130,8 +130,7 @@ pub enum ErrorCode {
 
     // --- files ---
     /// A file of ours does not read. Details: `path`, `line`, `column`, `reason`, `backup`
-    /// (where its last good version is). Of `config.yml` also all that was found in it, as a list of
-    /// [`crate::config::Finding`] under the name findings.
+    /// (where its last good version is). Of config.yml also findings: all that was found in it.
     FileInvalid,
     /// A secret file can be read by others. Details: `path`, `mode`, `wanted`.
     FileMode,

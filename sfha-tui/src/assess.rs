@@ -1,5 +1,6 @@
 //! Is all well? What an operator should know first, worst first.
 
+use sfha_proto::config::FileState;
 use sfha_proto::status::{ClusterStatus, Phase, VipState};
 
 use crate::t;
@@ -126,6 +127,9 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
     }
     for check in status.health.iter().filter(|check| check.healthy == Some(false)) {
         push(found, Tone::Bad, t!("concern-health", name = check.name.as_str()));
+    }
+    if status.config_file == Some(FileState::Invalid) {
+        push(found, Tone::Warn, t!("concern-config", node = status.node.as_str()));
     }
     if !status.fencing.pending.is_empty() {
         push(found, Tone::Bad, t!("concern-fencing", names = status.fencing.pending.join(", ")));

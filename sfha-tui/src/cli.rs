@@ -12,6 +12,7 @@ use sfha_proto::message::{InitParams, RotateParams, TokenParams, VipAddParams};
 use crate::t;
 
 mod commands;
+mod config;
 mod later;
 mod members;
 mod parse;
@@ -19,6 +20,7 @@ mod services;
 mod usage;
 mod values;
 
+pub use config::ConfigTask;
 pub use members::Membership;
 pub use parse::{Parsed, parse};
 pub use services::ServiceTask;
@@ -83,6 +85,8 @@ pub enum Task {
     Maintenance(bool),
     /// Who belongs to the cluster and its mesh.
     Membership(Membership),
+    /// `config.yml`.
+    Config(ConfigTask),
     /// Move everything away from the leader.
     Failover(Option<String>),
     /// Become the daemon.

@@ -21,6 +21,7 @@ use crate::problem::Problem;
 use crate::t;
 
 mod ask;
+mod config;
 mod members;
 mod programs;
 mod rotate;
@@ -127,6 +128,7 @@ async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
         Task::MeshRotateKeys(params) => rotate::run(global, params).await,
         Task::Membership(membership) => members::run(global, membership).await,
         Task::Service(task) => services::run(global, task).await,
+        Task::Config(task) => config::run(global, task).await,
         task => change(global, task).await,
     }
 }

@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod console;
 mod demo;
+mod finding;
 mod format;
 mod i18n;
 mod keymap;

@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use sfha_proto::config::{Finding, Severity};
 use sfha_proto::{ErrorCode, Failure};
 
+use crate::finding;
 use crate::format::moment;
 use crate::i18n::loader;
 use crate::t;
@@ -103,11 +105,17 @@ impl From<Failure> for Problem {
         let id = format!("error-{}", failure.code.as_str());
         let loader = loader();
         let id = if loader.has(&id) { id } else { "error-unknown".to_owned() };
-        let args = arguments(&failure);
+        let mut failure = failure;
+        let args = arguments(&failure.details, &failure.code.as_str());
         let whole = |text: &String| !text.contains(ABSENT);
         let mut message = text(loader, &id, None, &args);
         if !whole(&message) && loader.has_attr(&id, "bare") {
             message = text(loader, &id, Some("bare"), &args);
+        }
+        if let Some(found) = failure.details.remove("findings") {
+            let (blocks, documents) = findings(&found, &failure.details);
+            message = blocks.unwrap_or(message);
+            failure.details.insert("findings".to_owned(), documents);
         }
         let next = loader.has_attr(&id, "next").then(|| text(loader, &id, Some("next"), &args)).filter(whole);
         Self {
@@ -120,13 +128,26 @@ impl From<Failure> for Problem {
     }
 }
 
+/// All that was found in a `config.yml`: as text under a headline, and for scripts.
+fn findings(found: &Value, details: &Map<String, Value>) -> (Option<String>, Value) {
+    let Ok(found) = serde_json::from_value::<Vec<Finding>>(found.clone()) else {
+        return (None, found.clone());
+    };
+    let path = details.get("path").and_then(Value::as_str).unwrap_or_default();
+    let errors = found.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let blocks: String = found.iter().map(|finding| format!("\n{}", finding::block(finding, path))).collect();
+    let text = format!("{}\n{blocks}", t!("config-invalid", path = path, count = errors));
+    (Some(text), found.iter().map(finding::document).collect())
+}
+
 /// A detail that was not sent: sentences choose by it, and one that would show it is replaced by its
 /// attribute `bare`.
-const ABSENT: &str = "no-value";
+pub const ABSENT: &str = "no-value";
 
-type Arguments = HashMap<Cow<'static, str>, FluentValue<'static>>;
+pub type Arguments = HashMap<Cow<'static, str>, FluentValue<'static>>;
 
-fn text(loader: &FluentLanguageLoader, id: &str, attribute: Option<&str>, args: &Arguments) -> String {
+/// A message, or an attribute of it.
+pub fn text(loader: &FluentLanguageLoader, id: &str, attribute: Option<&str>, args: &Arguments) -> String {
     let args = args.iter().map(|(name, value)| (name.as_ref(), value.clone())).collect();
     match attribute {
         None => loader.get_args_concrete(id, args),
@@ -135,10 +156,10 @@ fn text(loader: &FluentLanguageLoader, id: &str, attribute: Option<&str>, args: 
 }
 
 /// Every value that a sentence may want: those sent, and [`ABSENT`] for those that were not.
-fn arguments(failure: &Failure) -> Arguments {
+pub fn arguments(details: &Map<String, Value>, code: &str) -> Arguments {
     let mut args: Arguments =
         DETAILS.iter().map(|name| (Cow::Borrowed(*name), FluentValue::from(ABSENT))).collect();
-    for (name, value) in &failure.details {
+    for (name, value) in details {
         let value = match value {
             Value::Null => continue,
             Value::String(text) if name == "expired" => {
@@ -153,12 +174,20 @@ fn arguments(failure: &Failure) -> Arguments {
         };
         args.insert(Cow::Owned(name.clone()), value);
     }
-    args.insert(Cow::Borrowed("code"), FluentValue::from(failure.code.as_str()));
+    args.insert(Cow::Borrowed("code"), FluentValue::from(code.to_owned()));
     args
 }
 
 /// The names of all details in the protocol.
 const DETAILS: &[&str] = &[
+    "allowed",
+    "first",
+    "found",
+    "least",
+    "most",
+    "names",
+    "other",
+    "suggestion",
     "revision",
     "backup",
     "by",

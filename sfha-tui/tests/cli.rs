@@ -149,7 +149,7 @@ fn json_has_the_fields_of_the_contract() {
         (
             "/nodes/0",
             json!({"name": "node1", "id": 1, "online": true, "daemon": true, "standby": false,
-                   "leader": true, "address": "10.100.0.1"}),
+                   "leader": true, "address": "10.100.0.1", "program": null, "state": null}),
         ),
         ("/vips/0/holder", json!("node1")),
         ("/vips/1/interface", Value::Null),
@@ -303,8 +303,60 @@ fn commands_of_later_versions_say_so() {
         let told = format!("{}{}", stdout(&output), stderr(&output));
         assert!(told.contains("n'existe pas encore"), "{line}: {told}");
     }
-    let json = run(Path::new("/nonexistent"), "propagate --json");
+    let json = run(Path::new("/nonexistent"), "doctor --json");
     assert_eq!(document(&json)["error"]["code"], "not-in-this-version");
+}
+
+#[test]
+fn a_configuration_is_judged_without_a_daemon() {
+    let none = Path::new("/nonexistent");
+    let example = run(none, "config-example");
+    assert_eq!(code(&example), 0);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.yml");
+    std::fs::write(&path, stdout(&example)).unwrap();
+    let line = format!("config-check {}", path.display());
+    let good = run(none, &line);
+    assert_eq!((code(&good), stdout(&good)), (0, format!("● {} se lit sans erreur.\n", path.display())));
+
+    std::fs::write(&path, "cluster: {name: prod, poll_interval_ms: 5}\nnode: {name: n}\n").unwrap();
+    let warned = document(&run(none, &format!("{line} --json")));
+    assert_eq!((&warned["valid"], &warned["warnings"][0]["code"]), (&json!(true), &json!("ignored")));
+
+    std::fs::write(&path, "cluster: {nam: prod}\nnode: {name: n}\nvips: [{name: a, ip: x}]\n").unwrap();
+    let bad = run(none, &format!("{line} --lang en"));
+    assert_eq!((code(&bad), stdout(&bad)), (1, String::new()));
+    let told = stderr(&bad);
+    assert!(told.contains("config.yml: 3 errors."), "{told}");
+    assert!(told.contains("3 | vips: [{name: a, ip: x}]\n    |                      ^\n"), "{told}");
+    let bad = document(&run(none, &format!("{line} --json")));
+    assert_eq!(bad["error"]["code"], "file-invalid");
+    let findings = bad["error"]["details"]["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 3);
+    assert_eq!(findings[0]["message"], "Il manque la clé «\u{a0}name\u{a0}».");
+
+    std::fs::write(&path, [0xff, 0xfe]).unwrap();
+    assert_eq!(document(&run(none, &format!("{line} --json")))["error"]["details"]["line"], 1);
+    assert_eq!(code(&run(none, "config-check /nonexistent")), 1);
+}
+
+#[test]
+fn a_reload_tells_what_the_daemon_did_and_what_is_wrong() {
+    let fake = Fake::start(|request| match request["params"]["dry_run"].as_bool() {
+        Some(true) => {
+            let finding = json!({"severity": "error", "code": "unknown-key", "key": "x", "line": 1,
+                                 "column": 1, "excerpt": "x: 1", "details": {"name": "x", "allowed": "node"}});
+            let details = json!({"path": "/etc/sfha/config.yml", "line": 1, "column": 1, "reason": "x",
+                                 "findings": [finding]});
+            error(request, "file-invalid", details)
+        }
+        _ => result(request, json!({"schema": 1, "dry_run": false, "changes": [], "warnings": []})),
+    });
+    let done = run(fake.socket(), "reload --lang en");
+    assert_eq!((code(&done), stdout(&done).contains("Nothing to change")), (0, true));
+    let refused = run(fake.socket(), "reload --dry-run --lang en");
+    assert_eq!(code(&refused), 1);
+    assert!(stderr(&refused).contains("  Possible here: node\n"), "{}", stderr(&refused));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::t;
 
 /// All of them.
 pub fn all() -> Vec<Command> {
+    let [config_check, config_example, reload, propagate] = super::config::commands();
     vec![
         Command::new("status").about(t!("cmd-status")),
         Command::new("dashboard").about(t!("cmd-dashboard")).arg(super::demo()),
@@ -35,7 +36,10 @@ pub fn all() -> Vec<Command> {
                 .required(true)
                 .help(t!("arg-on-off")),
         ),
-        Command::new("reload").about(t!("cmd-reload")),
+        config_check,
+        config_example,
+        reload,
+        propagate,
         Command::new("logs").about(t!("cmd-logs")).arg(
             Arg::new("follow").short('f').long("follow").action(ArgAction::SetTrue).help(t!("arg-follow")),
         ),

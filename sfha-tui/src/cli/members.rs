@@ -26,8 +26,6 @@ pub enum Membership {
     MeshUp,
     /// Take this node's mesh down.
     MeshDown,
-    /// Read this node's files again.
-    Reload,
 }
 
 pub(super) fn leave() -> Command {
@@ -76,7 +74,6 @@ pub(super) fn task(matches: &ArgMatches) -> Option<Membership> {
     let text = |m: &ArgMatches, id: &str| m.get_one::<String>(id).cloned();
     Some(match (name, m.subcommand()) {
         ("leave", _) => Membership::Leave { force: m.get_flag("force") },
-        ("reload", _) => Membership::Reload,
         ("node", Some(("remove", m))) => Membership::RemoveNode(text(m, "node")?),
         ("mesh", Some(("add-peer", m))) => Membership::AddPeer(PeerAddParams {
             name: text(m, "name")?,
@@ -123,7 +120,6 @@ mod tests {
             ("sfha mesh auto-remove off", Membership::AutoRemove(None)),
             ("sfha mesh up", Membership::MeshUp),
             ("sfha mesh down", Membership::MeshDown),
-            ("sfha reload", Membership::Reload),
         ] {
             assert_eq!(read(line).unwrap(), Some(wanted), "{line}");
         }

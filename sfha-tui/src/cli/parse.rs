@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use sfha_proto::SOCKET_PATH;
 use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
 
-use super::{Global, JoinTask, Task, TokenSource, command, later, members, services, usage};
+use super::{Global, JoinTask, Task, TokenSource, command, config, later, members, services, usage};
 use crate::problem::Problem;
 
 /// What came of reading the command line.
@@ -127,7 +127,10 @@ fn task(matches: &ArgMatches) -> Task {
         ("run", _) => Task::Run(m.get_many::<OsString>("args").into_iter().flatten().cloned().collect()),
         ("completions", _) => Task::Completions(m.get_one::<Shell>("shell").copied().unwrap_or(Shell::Bash)),
         ("version", _) => Task::Version,
-        (other, _) => members::task(matches).map_or_else(|| Task::Later(other.to_owned()), Task::Membership),
+        (other, _) => config::task(other, m)
+            .map(Task::Config)
+            .or_else(|| members::task(matches).map(Task::Membership))
+            .unwrap_or_else(|| Task::Later(other.to_owned())),
     }
 }
 
@@ -170,6 +173,7 @@ mod tests {
     use sfha_proto::message::ServiceAddParams;
 
     use super::*;
+    use crate::cli::ConfigTask;
     use crate::cli::ServiceTask;
 
     fn run(line: &str) -> (Global, Task) {
@@ -293,6 +297,21 @@ mod tests {
         for line in ["web", "web nginx --restarts -1", "web nginx --stop-timeout 0s", "web nginx extra"] {
             assert_eq!(wrong(&format!("sfha service add {line}")).exit, 2, "{line}");
         }
+    }
+
+    #[test]
+    fn config_yml_has_its_commands() {
+        let asked = |line: &str| match run(line).1 {
+            Task::Config(task) => task,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(asked("sfha config-check"), ConfigTask::Check(None));
+        assert_eq!(asked("sfha config-check /x.yml"), ConfigTask::Check(Some("/x.yml".into())));
+        assert_eq!(asked("sfha config-example"), ConfigTask::Example);
+        assert_eq!(asked("sfha reload"), ConfigTask::Reload { dry_run: false });
+        assert_eq!(asked("sfha reload --dry-run -j"), ConfigTask::Reload { dry_run: true });
+        assert_eq!(asked("sfha propagate"), ConfigTask::Propagate);
+        assert_eq!(wrong("sfha reload node2").exit, 2);
     }
 
     #[test]

@@ -51,7 +51,6 @@ pub async fn run(global: &Global, task: Membership) -> Result<(), Problem> {
             let force = global.yes || std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
             order(global, method::MESH_DOWN, &ForceParams { force }, t!("done-mesh-down")).await
         }
-        Membership::Reload => order(global, method::RELOAD, &json!({}), t!("done-reload")).await,
     }
 }
 
