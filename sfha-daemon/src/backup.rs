@@ -6,6 +6,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use sfha_config::{Context, check};
 use sfha_proto::{ErrorCode, Failure};
 use tracing::warn;
 
@@ -20,22 +21,28 @@ fn copy_of(paths: &Paths, original: &std::path::Path) -> Option<PathBuf> {
     Some(paths.backup().join(original.file_name()?))
 }
 
-/// Keeps them as they are now, where they differ. One that cannot be kept costs nothing else.
+/// Keeps them as they are now, where they differ. One that cannot be kept costs nothing else; a
+/// `config.yml` with faults is no good version, although a node can live with it.
 pub fn keep(paths: &Paths) {
     for (original, mode) in originals(paths) {
-        let kept = match (files::read_text(&original), copy_of(paths, &original)) {
-            (Ok(Some(text)), Some(copy)) => {
+        let (Some(copy), text) = (copy_of(paths, &original), files::read_text(&original)) else { continue };
+        let kept = match text {
+            Ok(Some(text)) if original != paths.config() || is_valid(&text) => {
                 // Whoever hid the original, for a secret in it, wants the copy hidden.
                 let mode = std::fs::metadata(&original).map_or(0o600, |meta| meta.mode() & mode);
                 files::write_if_changed(&copy, text.as_bytes(), mode).map(drop)
             }
-            (Err(failure), _) => Err(failure),
-            _ => Ok(()),
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure),
         };
         if let Err(failure) = kept {
             warn!(%failure, "no backup");
         }
     }
+}
+
+fn is_valid(text: &str) -> bool {
+    check(text, &Context::default()).valid().is_some()
 }
 
 /// Adds to a failure where the last good version of its file is.

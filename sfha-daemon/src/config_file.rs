@@ -82,6 +82,13 @@ pub fn read(paths: &Paths, context: &Context<'_>) -> Result<Option<(String, Chec
     Ok(Some((text, checked)))
 }
 
+/// `logging.level`, where it can be read.
+#[must_use]
+pub fn log_level(paths: &Paths) -> Option<String> {
+    let (_, checked) = read(paths, &Context::default()).ok()??;
+    checked.config?.log_level
+}
+
 /// Why the file cannot be used.
 #[must_use]
 pub fn failure(paths: &Paths, checked: &Checked) -> Failure {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use sd_notify::NotifyState;
+use sfha_daemon::config_file;
 use sfha_daemon::control_socket;
 use sfha_daemon::daemon::Daemon;
 use sfha_daemon::io::journal::Journal;
@@ -45,7 +46,12 @@ fn main() -> ExitCode {
     unsafe { sfha_daemon::io::wireguard::forbid_programs() };
     let args = Args::parse();
     let logs = LogFeed::default();
-    set_up_logging(logs.clone());
+    // What releases addresses waits for no file.
+    let level = match args.command {
+        Some(Action::Release) => None,
+        None => config_file::log_level(&Paths::system()),
+    };
+    set_up_logging(logs.clone(), level.as_deref().unwrap_or("info"));
     let outcome = match args.command {
         Some(Action::Release) => run(let_everything_go()),
         None => run(daemon(args.record, logs)),
@@ -72,9 +78,9 @@ fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     outcome
 }
 
-fn set_up_logging(feed: LogFeed) {
+fn set_up_logging(feed: LogFeed, level: &str) {
     let filter = EnvFilter::try_from_env("SFHA_LOG")
-        .unwrap_or_else(|_| EnvFilter::new("info,zbus=warn,netlink_proto::connection=off"));
+        .unwrap_or_else(|_| EnvFilter::new(format!("{level},zbus=warn,netlink_proto::connection=off")));
     let registry = tracing_subscriber::registry().with(filter).with(feed);
     // Under systemd the journal gets fields; elsewhere people get text.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::connect("sfhad").ok());

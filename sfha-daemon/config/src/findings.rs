@@ -11,8 +11,8 @@ const MAX_FINDINGS: usize = 100;
 /// Longest excerpt, in characters.
 const MAX_EXCERPT: usize = 200;
 
-/// Keys whose values are nobody's business, with everything below them.
-const SECRET_KEYS: [&str; 2] = ["token_secret:", "webhook:"];
+/// What makes a key's value nobody's business, with everything below it; also in a key that is misspelt.
+const SECRET: [&str; 5] = ["secret", "passw", "authorization", "headers", "webhook"];
 
 /// What was found so far.
 pub struct Findings<'t> {
@@ -129,9 +129,11 @@ fn secret_from(text: &str, start: usize, line: &str) -> Option<usize> {
     None
 }
 
+/// Where the value of a secret key begins on a line.
 fn secret_key(line: &str) -> Option<usize> {
-    let found = SECRET_KEYS.iter().filter_map(|key| line.find(key).map(|at| at + key.len()));
-    found.min()
+    let lower = line.to_ascii_lowercase();
+    let word = SECRET.iter().filter_map(|word| lower.find(word).map(|at| at + word.len())).min()?;
+    Some(line[word..].find(':').map_or(word, |colon| word + colon + 1))
 }
 
 fn indent(line: &str) -> usize {
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!(shown(text, 3), "    token_id: a@pam!b");
         assert_eq!(shown(text, 4), "    token_secret:…");
         assert_eq!(shown(text, 5), "    pve_node: pve");
-        assert_eq!(shown(text, 9), "      …");
+        assert_eq!(shown(text, 9), "      Authorization:…");
         assert_eq!(shown(text, 12), "vips: [");
         assert_eq!(
             shown("stonith: {proxmox: {token_secret: hush}}", 1),

@@ -300,6 +300,10 @@ fn each_kind_of_fault_has_its_code() {
             "stonith: {webhook: {fence_url: 'nonsense secret'}}",
             &["bad-url stonith.webhook.fence_url 3:32 value=…"],
         ),
+        (
+            "stonith: {proxmox: {api_url: 'https://x', token_id: a, token_secret_file: hush}}",
+            &["bad-path stonith.proxmox.token_secret_file 3:75 value=…"],
+        ),
     ] {
         assert_eq!(found(rest), wanted, "{rest}");
     }

@@ -118,6 +118,9 @@ fn a_file_with_a_fault_is_left_alone_and_loses_nothing_once_it_is_mended() {
         let failure = disk.plan().err().unwrap();
         assert!(!failure.details["findings"].as_array().unwrap().is_empty());
         assert_eq!(compare(&disk.paths, &disk.shared()).ok(), None);
+        backup::keep(&disk.paths);
+        let copy = fs::read_to_string(disk.paths.backup().join("config.yml")).unwrap();
+        assert!(!copy.contains(fault), "the last good version is not this one");
 
         // The VIP that came meanwhile is not taken for one that was deleted here.
         disk.edit(|_| whole.replace("10.0.0.1", "10.0.0.4"));

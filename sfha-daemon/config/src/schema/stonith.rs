@@ -59,7 +59,7 @@ fn proxmox(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Proxmox> {
     if token_secret.is_some() {
         warn_of_secret(fields, "token_secret", reader);
     }
-    let token_secret_file = path(fields, "token_secret_file", reader);
+    let token_secret_file = secret_file(fields, reader);
     if fields.get("token_secret").is_none() && fields.get("token_secret_file").is_none() {
         reader.missing(fields, "token_secret_file");
     }
@@ -73,6 +73,18 @@ fn proxmox(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Proxmox> {
         token_secret,
         token_secret_file,
     })
+}
+
+/// Somebody may have put the secret itself there: it is not told.
+fn secret_file(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<String> {
+    let file = reader.text(fields, "token_secret_file")?;
+    if !file.starts_with('/') {
+        let at = fields.place("token_secret_file");
+        let key = fields.path_of("token_secret_file");
+        reader.findings.error(FindingCode::BadPath, &key, at).with("value", "…");
+        return None;
+    }
+    Some(file.to_owned())
 }
 
 fn webhook(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Webhook> {
