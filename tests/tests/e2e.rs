@@ -9,6 +9,8 @@ mod absence;
 mod common;
 #[path = "e2e/conflict.rs"]
 mod conflict;
+#[path = "e2e/config.rs"]
+mod config;
 #[path = "e2e/contract.rs"]
 mod contract;
 #[path = "e2e/failover.rs"]
