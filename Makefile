@@ -51,6 +51,10 @@ bench: ## measure what users get (the release package), against keepalived
 	@./assets/dev/deb.sh release
 	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --bin sfha-bench -- $(ARGS)
 
+.PHONY: pictures
+pictures: setup ## the dashboard as pictures: docs/pictures/
+	@cargo nextest run -q -p sfha-tui --ignore-default-filter -E 'test(=ui::tests::pictures::pictures)'
+
 .PHONY: fuzz
 fuzz: ## every parser under libFuzzer: make fuzz SECONDS=3600
 	@$(SETUP) build fuzz

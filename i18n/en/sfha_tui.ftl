@@ -810,7 +810,6 @@ waiting = Waiting for the cluster's state…
 retrying = Trying again every two seconds; q to leave.
 no-logs = Nothing yet.
 logs-following = following
-logs-at = { $line }/{ $count }
 details-node = Node { $name }
 details-vip = VIP { $name }
 details-service = Service { $name }
@@ -843,24 +842,9 @@ pair-mesh-address = Address
 pair-keepalive = Keepalive
 pair-rx = Received
 pair-tx = Sent
-pair-key = Public key
-confirm-title = Confirm
+pair-key = Key
 confirm-yes-key = y
-confirm-standby = Put { $node } on standby?
-confirm-standby-vips = { $count ->
-        [0] This node holds no VIP; it will take none on.
-        [one] { $count } VIP will move to another node: { $names }.
-       *[other] { $count } VIPs will move to other nodes: { $names }.
-    }
-confirm-unstandby = Put { $node } back in service?
-confirm-unstandby-then = It will be able to hold VIPs again.
-confirm-maintenance-on = Begin maintenance?
-confirm-maintenance-on-then = sfha will move nothing any more, even if a node fails.
-confirm-maintenance-off = End maintenance?
-confirm-maintenance-off-then = sfha takes charge again and corrects what needs it.
-problem-title = Failed
 notice-no-link = No connection to the daemon.
-notice-no-node = Select a node first.
 notice-already-standby = { $node } is on standby already.
 notice-not-standby = { $node } is not on standby.
 help-keys = KEYS
@@ -1037,3 +1021,331 @@ finding-unverified = The server's certificate is not checked: anybody can answer
 finding-secret-in-file = { $name } puts a secret into this file.
     .next = Put it into a file of its own, or keep this one from others: chmod 600.
 finding-unknown = Something is wrong here that this version cannot name ({ $code }).
+## Dashboard: views
+
+view-mesh = Mesh
+view-resources = Resources
+view-nodes = Nodes
+view-fencing = Fencing
+view-events = Events
+head-busy = { $title }: under way
+search = Search:
+search-found = { $shown }/{ $total }
+list-filter = filter “{ $filter }”: { $shown }/{ $total }
+list-sorted = sorted by { $by }
+list-sorted-reverse = sorted by { $by }, reversed
+sort-name = name
+sort-state = state
+sort-node = node
+sort-id = id
+sort-holds = load
+sort-handshake = handshake
+sort-received = received
+sort-sent = sent
+sort-rtt = latency
+sort-loss = loss
+no-match = Nothing matches the search.
+no-mesh = This cluster has no mesh.
+more-well = { $count ->
+        [one] { $count } more, as it should be ({ $view })
+       *[other] { $count } more, as they should be ({ $view })
+    }
+many-well = All as it should be ({ $view }).
+holds-many = { $vips ->
+        [one] { $vips } VIP
+       *[other] { $vips } VIPs
+    }, { $services ->
+        [one] { $services } service
+       *[other] { $services } services
+    }
+col-health = HEALTH
+col-fencing = FENCING
+section-checks = Health checks { $good }/{ $count }
+section-here = This node in the mesh
+section-matrix = Node to node
+matrix-known = { $known ->
+        [0] no path known
+        [one] { $known } path known
+       *[other] { $known } paths known
+    } of { $pairs }
+matrix-legend = ms from row to column; * relayed, { $bad } silent, { $unknown } unknown
+section-fencing = Fencing
+section-fencing-history = Lost nodes and fencing
+fencing-pending = pending
+fencing-none = nothing to do
+fencing-off-means = A lost node is not powered off; its VIPs are taken over elsewhere after { $delay }.
+fencing-off-next = Quorum and the addresses' lifetime guard against duplicates.
+section-events = Events
+section-chain = Chain of events
+events-following = following
+events-count = { $count ->
+        [one] { $count } event
+       *[other] { $count } events
+    }
+no-events = Nothing has changed since the dashboard was opened.
+section-targets = Modules
+logs-looking = looking back, Esc to follow
+logs-marked = “{ $filter }” highlighted
+details-check = Check { $name }
+pair-version = Version
+pair-state-version = Configuration
+state-version = { $epoch }.{ $version } ({ $hash })
+pair-kind = Type
+pair-error = Error
+pair-backend = WireGuard
+mesh-here-up = up
+mesh-here-down = down
+graph-rtt = Latency
+graph-loss = Loss
+format-short-seconds = { $n }s
+
+## Dashboard: events
+
+kind-cluster = cluster
+kind-node = node
+kind-vip = VIP
+kind-service = service
+kind-check = check
+kind-mesh = mesh
+kind-fencing = fencing
+event-link-lost = Connection to the daemon lost.
+event-link-back = Connection to the daemon restored.
+event-node-added = { $node } has joined the cluster.
+event-node-removed = { $node } was removed from the cluster.
+event-node-lost = { $node } does not answer any more.
+event-node-back = { $node } is back.
+event-daemon-lost = The daemon of { $node } has gone silent.
+event-daemon-back = The daemon of { $node } is back.
+event-standby = { $node } was put on standby.
+event-unstandby = { $node } was put back into service.
+event-quorum = Quorum reached.
+event-no-quorum = Quorum lost.
+event-leader = { $node } is the new leader.
+event-no-leader = There is no leader any more.
+event-maintenance-on = Maintenance begun.
+event-maintenance-off = Maintenance ended.
+event-fencing = Fencing of { $node } requested.
+event-fencing-over = Fencing of { $node } is over.
+event-vip-added = VIP { $name } added.
+event-vip-removed = VIP { $name } removed.
+event-vip-problem = VIP { $name }: { $why }.
+event-vip-state = VIP { $name }: { $state }.
+event-vip-active = VIP { $name } active on { $node }.
+event-check-bad = Check { $name } fails.
+event-check-good = Check { $name } is good again.
+event-service-added = Service { $name } added.
+event-service-removed = Service { $name } removed.
+event-service = Service { $name }: { $state }.
+event-service-on = Service { $name }: { $state } on { $node }.
+event-peer-stale = { $node } is silent in the mesh.
+event-peer-connected = { $node } answers again in the mesh.
+event-peer-path = Path to { $node }: { $path }.
+event-peer-key = { $node } has a new key.
+
+## Dashboard: why
+
+why = Why
+why-holder = { $node } holds it; nothing is moved without a reason.
+why-runs = It runs on { $node }; nothing is moved without a reason.
+why-node = { $node } ({ $why })
+why-not = Cannot take over: { $nodes }.
+why-maintenance = Maintenance: nothing is moved.
+why-problem = Last attempt: { $why }.
+why-waits = Its node is lost; the next one waits until it is certain that the address was let go.
+why-waits-fencing = Its node is lost; the next one waits until fencing has powered it off.
+why-no-quorum = Without quorum, no node holds an address.
+why-nobody = No node can take it.
+why-releasing = Its node lets it go, then the next one takes it.
+why-acquiring = The new node is taking it.
+why-failed = The chosen node cannot put the address up.
+why-unhealthy = Its health check fails.
+why-failures = { $count ->
+        [one] { $count } failure counted.
+       *[other] { $count } failures counted.
+    }
+why-fencing = Its fencing is not over.
+why-offline = Corosync does not see it any more.
+why-no-daemon = Corosync sees it, its daemon sfhad does not answer.
+why-standby = Put on standby by an operator: it takes nothing on.
+why-event = { $time }: { $text }
+
+## Dashboard: wizards
+
+menu-title = What to do?
+menu-running = under way
+menu-failed = failed
+menu-begun = begun
+stage-form = Questions
+stage-review = Review
+stage-running = Progress
+stage-done = Outcome
+wizard-plan = What will happen
+wizard-running = Under way for { $age }. You can leave this screen, it goes on.
+confirm-type = To confirm, type { $name }:
+unconfigured-wizards = create a cluster or join one, step by step
+wizard-init = Create a cluster
+wizard-join = Join a cluster
+wizard-token = Invite a node
+wizard-peer-add = Add a peer outside the cluster
+wizard-remove = Remove a node or peer
+wizard-rotate = Change the keys
+wizard-failover = Fail over
+wizard-standby = Put a node on standby
+wizard-unstandby = Put a node back into service
+wizard-maintenance-on = Begin maintenance
+wizard-maintenance-off = End maintenance
+wizard-vip-add = Add a VIP
+wizard-vip-remove = Remove a VIP
+about-init = This node becomes the first of a new cluster; others join it later with a token.
+about-join = This node enters an existing cluster, with a token made on one of its members.
+about-token = A token lets one node into the cluster, once, before it expires.
+about-peer-add = A machine that is not a node (an administrator's, a probe) enters the WireGuard mesh.
+about-remove = The node or peer leaves the cluster and the mesh, for good.
+about-rotate = Every node gets a new WireGuard key. Traffic is not interrupted; if the change is, it resumes where it was.
+about-failover = What the leader holds moves to another node.
+about-standby = The node lets go of what it holds and takes nothing on until it is put back. It keeps its vote.
+about-unstandby = The node can hold VIPs and services again.
+about-maintenance-on = sfha touches nothing on the whole cluster while you work.
+about-maintenance-off = sfha takes over again.
+about-vip-add = An address that the cluster keeps active on one node, and one only.
+about-vip-remove = The address disappears from the cluster.
+plan-init = The cluster { $cluster } is made with this node alone, and Corosync starts.
+plan-init-mesh = The WireGuard mesh is made; this node has the address { $ip } in it.
+plan-init-lan = No mesh: the nodes speak over the local network.
+plan-enable = sfha will start with the machine.
+plan-join = The tunnel comes up, the members admit this node, Corosync starts, the state arrives.
+plan-token = A token is made; it expires in { $time }.
+plan-token-secret = Whoever has the token can enter: pass it on over a safe channel only.
+plan-peer-add = { $name } ({ $ip }) becomes known to all nodes; it has no vote and holds nothing.
+plan-vip-add = { $address } comes up on a node as soon as all have recorded it.
+plan-vip-holder = It will go to: { $node }.
+plan-vip-remove = { $address } stops answering, on all nodes.
+plan-remove-node = { $node } loses its keys and its configuration; it returns with a new token only.
+plan-remove-peer = { $name } reaches nobody in the mesh any more.
+plan-remove-away = { $node } cannot be reached: power it off first, it may still hold addresses.
+plan-remove-votes = { $count ->
+        [one] { $count } vote is left
+       *[other] { $count } votes are left
+    }, { $needed } will be needed.
+plan-rotate-one = { $node } changes its key.
+plan-rotate-all = All nodes change their keys, one after the other; all have to be there.
+plan-rotate-steps = For each: new key announced to all, change, old key forgotten.
+plan-rotate-resumes = { $node } is in the middle of a change: it will be finished.
+plan-no-leader = There is no leader at the moment.
+plan-holds-nothing = { $node } holds nothing: nothing moves.
+plan-in-maintenance = Maintenance is on: nothing will be moved.
+plan-moves = { $count ->
+        [one] { $count } resource moves to { $to }: { $names }.
+       *[other] { $count } resources move to { $to }: { $names }.
+    }
+plan-nowhere = No other node can take over; { $count ->
+        [one] { $count } resource stops: { $names }.
+       *[other] { $count } resources stop: { $names }.
+    }
+plan-best-node = the best other node
+plan-standby = { $node } stays a member and takes nothing on.
+plan-unstandby = { $node } can take things on again.
+plan-maintenance-on = If a node fails, its addresses are not taken over.
+plan-maintenance-off = What should have moved moves now.
+field-cluster = Cluster name
+field-node-name = Name of this node
+field-mesh-cidr = Mesh address
+field-endpoint = Reached at
+field-profile = Profile
+field-token = Token
+field-expires = Expires in
+field-mesh-ip = Address
+field-name = Name
+field-key = Public key
+field-vip-cidr = Address
+field-interface = Interface
+field-vip = VIP
+field-to = To
+field-node-or-peer = Node or peer
+field-node = Node
+hint-cluster = The same for all nodes, for instance prod.
+hint-node-name = Empty: the host name.
+hint-mesh-cidr = With the prefix of the mesh's private network. Empty: no mesh.
+hint-init-endpoint = HOST or HOST:PORT where others reach this node. Empty: detected.
+hint-join-endpoint = HOST or HOST:PORT. Empty: the address that the cluster sees.
+hint-peer-endpoint = HOST or HOST:PORT where it is reached. Empty: it calls.
+hint-profile = Arrows ← → to choose. Detection that is faster, or more tolerant.
+hint-token = Begins with sfha-join://; it is not shown.
+hint-expires = Like 15min, 1h or 2days.
+hint-token-ip = Address of the new node in the mesh. Empty: the first free one.
+hint-peer-name = A name that is not in use.
+hint-peer-ip = Its address in the mesh network.
+hint-key = Its WireGuard public key, 44 characters.
+hint-vip-name = A short name, for instance web.
+hint-vip-cidr = Address and prefix, like 192.0.2.80/24.
+hint-interface = Empty: the one whose network holds the address.
+hint-choice = Arrows ← → to choose.
+profile-lan = lan, local network
+profile-fast = fast, quick detection
+profile-wan = wan, slow or far network
+choice-all-nodes = all nodes
+choice-best = the best one
+wrong-empty = This cannot be left empty.
+wrong-name = Unaccented letters, digits, dot, hyphen; 63 at most, no hyphen first.
+wrong-taken = It is taken.
+wrong-network = This address is not in the network { $network }.
+wrong-key = A WireGuard key is made of 44 characters of base64.
+wrong-endpoint = A name or an address is expected, with or without a port.
+wrong-token = A token begins with sfha-join://.
+done-init-next = Next: invite another node (w, “Invite a node”).
+token-on-new-node = On the new node, as root, run this command, then paste the token:
+token-copied = Copied to the clipboard if the terminal allows it (OSC 52); c to do it again.
+token-line = Token { $id }, address { $ip }, expires { $expires }
+token-used-by = Used by { $node }.
+token-not-yet = not yet in the cluster
+token-joiner = { $node }: { $state }
+token-path = Path in the mesh: { $state }
+token-has-expired = Expired unused.
+token-waiting = Waiting for the new node… You can leave this screen.
+phase-prepare = announced
+phase-commit = in use
+phase-cleanup = old one forgotten
+notice-not-now = Nothing to do there for now.
+notice-arrived = { $node } has entered with its token.
+notice-copied = Token sent to the terminal's clipboard.
+notice-failed-aside = { $title }: failed (w to look).
+
+## Dashboard: keys
+
+key-menu = act
+key-search = search
+key-sort = sort
+key-reverse = reverse the order
+key-pane = peer or matrix
+key-token = invite
+key-remove = remove
+key-vip-add = add
+key-failover = fail over
+key-target = choose a module
+key-level-less = less
+key-level-more = more
+key-focus = this module
+key-targets = modules
+key-off-targets = hide modules that are off
+key-follow = follow the end
+key-previous-view = previous view
+key-mesh = the mesh
+key-resources = the resources
+key-nodes = the nodes
+key-fencing = fencing
+key-events = the events
+key-theme = other colours
+key-begin = begin
+key-keep = keep
+key-next = go on
+key-field-before = field before
+key-field-after = next field
+key-leave = leave the screen
+key-copy = copy
+key-close-or-mend = close or correct
+key-name-space = Space
+key-name-left = Left
+key-name-right = Right
+key-name-back-tab = Shift-Tab
+arg-theme = Colours of the dashboard: { $names } [default: what suits the terminal; SFHA_THEME counts, too]
+value-theme = THEME

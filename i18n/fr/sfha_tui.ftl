@@ -818,7 +818,6 @@ waiting = En attente de l'état du cluster…
 retrying = Nouvel essai toutes les deux secondes ; q pour quitter.
 no-logs = Rien pour l'instant.
 logs-following = suivi
-logs-at = { $line }/{ $count }
 details-node = Nœud { $name }
 details-vip = VIP { $name }
 details-service = Service { $name }
@@ -851,24 +850,9 @@ pair-mesh-address = Adresse
 pair-keepalive = Keepalive
 pair-rx = Reçu
 pair-tx = Émis
-pair-key = Clé publique
-confirm-title = Confirmer
+pair-key = Clé
 confirm-yes-key = o
-confirm-standby = Mettre { $node } en veille ?
-confirm-standby-vips = { $count ->
-        [0] Ce nœud ne tient aucune VIP ; il n'en prendra plus.
-        [one] { $count } VIP passera sur un autre nœud : { $names }.
-       *[other] { $count } VIP passeront sur d'autres nœuds : { $names }.
-    }
-confirm-unstandby = Remettre { $node } en service ?
-confirm-unstandby-then = Il pourra de nouveau tenir des VIP.
-confirm-maintenance-on = Activer la maintenance ?
-confirm-maintenance-on-then = sfha ne déplacera plus rien, même si un nœud tombe.
-confirm-maintenance-off = Terminer la maintenance ?
-confirm-maintenance-off-then = sfha reprend la main et corrige ce qui doit l'être.
-problem-title = Échec
 notice-no-link = Pas de connexion au démon.
-notice-no-node = Choisissez d'abord un nœud.
 notice-already-standby = { $node } est déjà en veille.
 notice-not-standby = { $node } n'est pas en veille.
 help-keys = TOUCHES
@@ -1045,3 +1029,328 @@ finding-unverified = Le certificat du serveur n'est pas vérifié : n'importe q
 finding-secret-in-file = { $name } met un secret dans ce fichier.
     .next = Mettez-le dans un fichier à part, ou rendez celui-ci illisible aux autres : chmod 600.
 finding-unknown = Quelque chose ne va pas ici, que cette version ne sait pas nommer ({ $code }).
+## Tableau de bord : vues
+
+view-mesh = Maillage
+view-resources = Ressources
+view-nodes = Nœuds
+view-fencing = Fencing
+view-events = Événements
+head-busy = { $title } : en cours
+search = Recherche :
+search-found = { $shown }/{ $total }
+list-filter = filtre « { $filter } » : { $shown }/{ $total }
+list-sorted = tri : { $by }
+list-sorted-reverse = tri inverse : { $by }
+sort-name = nom
+sort-state = état
+sort-node = nœud
+sort-id = id
+sort-holds = charge
+sort-handshake = handshake
+sort-received = reçu
+sort-sent = émis
+sort-rtt = latence
+sort-loss = perte
+no-match = Rien ne correspond à la recherche.
+no-mesh = Ce cluster n'a pas de maillage.
+more-well = { $count ->
+        [one] { $count } autre, comme il faut ({ $view })
+       *[other] { $count } autres, comme il faut ({ $view })
+    }
+many-well = Tout est comme il faut ({ $view }).
+holds-many = { $vips } VIP, { $services ->
+        [one] { $services } service
+       *[other] { $services } services
+    }
+col-health = SANTÉ
+col-fencing = FENCING
+section-checks = Contrôles de santé { $good }/{ $count }
+section-here = Ce nœud dans le maillage
+section-matrix = De nœud à nœud
+matrix-known = { $known ->
+        [0] aucun chemin connu
+        [one] { $known } chemin connu
+       *[other] { $known } chemins connus
+    } sur { $pairs }
+matrix-legend = ms de ligne à colonne ; * relayé, { $bad } muet, { $unknown } inconnu
+section-fencing = Fencing
+section-fencing-history = Nœuds perdus et fencing
+fencing-pending = en attente
+fencing-none = rien à faire
+fencing-off-means = Un nœud perdu n'est pas éteint ; ses VIP sont reprises ailleurs après { $delay }.
+fencing-off-next = Quorum et durée de vie des adresses protègent des doublons.
+section-events = Événements
+section-chain = Enchaînement
+events-following = suivi
+events-count = { $count ->
+        [one] { $count } événement
+       *[other] { $count } événements
+    }
+no-events = Rien n'a changé depuis l'ouverture du tableau de bord.
+section-targets = Modules
+logs-looking = relecture, Échap pour suivre
+logs-marked = « { $filter } » surligné
+details-check = Contrôle { $name }
+pair-version = Version
+pair-state-version = Configuration
+state-version = { $epoch }.{ $version } ({ $hash })
+pair-kind = Type
+pair-error = Erreur
+pair-backend = WireGuard
+mesh-here-up = actif
+mesh-here-down = arrêté
+graph-rtt = Latence
+graph-loss = Perte
+format-short-seconds = { $n }s
+
+## Tableau de bord : événements
+
+kind-cluster = cluster
+kind-node = nœud
+kind-vip = VIP
+kind-service = service
+kind-check = contrôle
+kind-mesh = maillage
+kind-fencing = fencing
+event-link-lost = Connexion au démon perdue.
+event-link-back = Connexion au démon rétablie.
+event-node-added = { $node } est entré dans le cluster.
+event-node-removed = { $node } a été retiré du cluster.
+event-node-lost = { $node } ne répond plus.
+event-node-back = { $node } est de retour.
+event-daemon-lost = Le démon de { $node } s'est tu.
+event-daemon-back = Le démon de { $node } est de retour.
+event-standby = { $node } est mis en veille.
+event-unstandby = { $node } est remis en service.
+event-quorum = Le quorum est atteint.
+event-no-quorum = Le quorum est perdu.
+event-leader = { $node } est le nouveau leader.
+event-no-leader = Il n'y a plus de leader.
+event-maintenance-on = Maintenance activée.
+event-maintenance-off = Maintenance terminée.
+event-fencing = Fencing de { $node } demandé.
+event-fencing-over = Fencing de { $node } terminé.
+event-vip-added = VIP { $name } ajoutée.
+event-vip-removed = VIP { $name } supprimée.
+event-vip-problem = VIP { $name } : { $why }.
+event-vip-state = VIP { $name } : { $state }.
+event-vip-active = VIP { $name } active sur { $node }.
+event-check-bad = Contrôle { $name } en échec.
+event-check-good = Contrôle { $name } de nouveau bon.
+event-service-added = Service { $name } ajouté.
+event-service-removed = Service { $name } retiré.
+event-service = Service { $name } : { $state }.
+event-service-on = Service { $name } : { $state } sur { $node }.
+event-peer-stale = { $node } est muet dans le maillage.
+event-peer-connected = { $node } répond de nouveau dans le maillage.
+event-peer-path = Chemin vers { $node } : { $path }.
+event-peer-key = { $node } a une nouvelle clé.
+
+## Tableau de bord : pourquoi
+
+why = Pourquoi
+why-holder = { $node } la tient ; rien n'est déplacé sans raison.
+why-runs = Il tourne sur { $node } ; rien n'est déplacé sans raison.
+why-node = { $node } ({ $why })
+why-not = Ne peuvent pas prendre le relais : { $nodes }.
+why-maintenance = Maintenance : rien n'est déplacé.
+why-problem = Dernière tentative : { $why }.
+why-waits = Son nœud est perdu ; le suivant attend d'être certain qu'il a lâché l'adresse.
+why-waits-fencing = Son nœud est perdu ; le suivant attend que le fencing l'ait éteint.
+why-no-quorum = Sans quorum, aucun nœud ne tient d'adresse.
+why-nobody = Aucun nœud ne peut la prendre.
+why-releasing = Son nœud la lâche, le suivant la prend ensuite.
+why-acquiring = Le nouveau nœud la prend.
+why-failed = Le nœud choisi n'arrive pas à poser l'adresse.
+why-unhealthy = Son contrôle de santé est en échec.
+why-failures = { $count ->
+        [one] { $count } échec compté.
+       *[other] { $count } échecs comptés.
+    }
+why-fencing = Son fencing n'est pas terminé.
+why-offline = Corosync ne le voit plus.
+why-no-daemon = Corosync le voit, son démon sfhad ne répond pas.
+why-standby = Mis en veille par un opérateur : il ne prend rien.
+why-event = { $time } : { $text }
+
+## Tableau de bord : assistants
+
+menu-title = Que faire ?
+menu-running = en cours
+menu-failed = échec
+menu-begun = commencé
+stage-form = Saisie
+stage-review = Vérification
+stage-running = Exécution
+stage-done = Résultat
+wizard-plan = Ce qui va se passer
+wizard-running = En cours depuis { $age }. On peut quitter cet écran, cela continue.
+confirm-type = Pour confirmer, tapez { $name } :
+unconfigured-wizards = créer un cluster ou en rejoindre un, pas à pas
+wizard-init = Créer un cluster
+wizard-join = Rejoindre un cluster
+wizard-token = Inviter un nœud
+wizard-peer-add = Ajouter un pair hors cluster
+wizard-remove = Retirer un nœud ou un pair
+wizard-rotate = Changer les clés
+wizard-failover = Basculer
+wizard-standby = Mettre un nœud en veille
+wizard-unstandby = Remettre un nœud en service
+wizard-maintenance-on = Commencer une maintenance
+wizard-maintenance-off = Terminer la maintenance
+wizard-vip-add = Ajouter une VIP
+wizard-vip-remove = Supprimer une VIP
+about-init = Ce nœud devient le premier d'un nouveau cluster ; les autres le rejoignent ensuite avec un jeton.
+about-join = Ce nœud entre dans un cluster existant, avec un jeton créé sur un de ses membres.
+about-token = Un jeton fait entrer un seul nœud dans le cluster, une seule fois, avant son expiration.
+about-peer-add = Une machine qui n'est pas un nœud (poste d'administration, sonde) entre dans le maillage WireGuard.
+about-remove = Le nœud ou le pair sort du cluster et du maillage, pour de bon.
+about-rotate = Chaque nœud reçoit une nouvelle clé WireGuard. Le trafic ne s'interrompt pas ; interrompu, le changement reprend où il en était.
+about-failover = Ce que tient le leader passe à un autre nœud.
+about-standby = Le nœud lâche ce qu'il tient et ne prend plus rien, jusqu'à sa remise en service. Il garde son vote.
+about-unstandby = Le nœud peut de nouveau tenir des VIP et des services.
+about-maintenance-on = sfha ne touche plus à rien sur tout le cluster, pendant que vous travaillez.
+about-maintenance-off = sfha reprend la main.
+about-vip-add = Une adresse que le cluster garde toujours active sur un nœud, et un seul.
+about-vip-remove = L'adresse disparaît du cluster.
+plan-init = Le cluster { $cluster } est créé avec ce seul nœud, et Corosync démarre.
+plan-init-mesh = Le maillage WireGuard est créé ; ce nœud y a l'adresse { $ip }.
+plan-init-lan = Pas de maillage : les nœuds se parlent par le réseau local.
+plan-enable = sfha démarrera avec la machine.
+plan-join = Le tunnel est établi, les membres admettent ce nœud, Corosync démarre, l'état arrive.
+plan-token = Un jeton est créé ; il expire dans { $time }.
+plan-token-secret = Qui a le jeton peut entrer : ne le passez que par un canal sûr.
+plan-peer-add = { $name } ({ $ip }) est connu de tous les nœuds ; il ne vote pas et ne tient rien.
+plan-vip-add = { $address } est posée sur un nœud dès que tous ont enregistré la demande.
+plan-vip-holder = Elle ira sur : { $node }.
+plan-vip-remove = { $address } cesse de répondre, sur tous les nœuds.
+plan-remove-node = { $node } perd ses clés et sa configuration ; il ne revient qu'avec un nouveau jeton.
+plan-remove-peer = { $name } ne joint plus personne dans le maillage.
+plan-remove-away = { $node } est injoignable : éteignez-le d'abord, il pourrait encore tenir des adresses.
+plan-remove-votes = { $count ->
+        [one] Il reste { $count } vote
+       *[other] Il reste { $count } votes
+    }, il en faudra { $needed }.
+plan-rotate-one = { $node } change de clé.
+plan-rotate-all = Tous les nœuds changent de clé, l'un après l'autre ; tous doivent être là.
+plan-rotate-steps = Pour chacun : nouvelle clé annoncée à tous, passage, oubli de l'ancienne.
+plan-rotate-resumes = { $node } est au milieu d'un changement : il sera terminé.
+plan-no-leader = Il n'y a pas de leader en ce moment.
+plan-holds-nothing = { $node } ne tient rien : rien ne bouge.
+plan-in-maintenance = Maintenance en cours : rien ne sera déplacé.
+plan-moves = { $count ->
+        [one] { $count } ressource passe sur { $to } : { $names }.
+       *[other] { $count } ressources passent sur { $to } : { $names }.
+    }
+plan-nowhere = Aucun autre nœud ne peut prendre le relais ; { $count ->
+        [one] { $count } ressource s'arrête : { $names }.
+       *[other] { $count } ressources s'arrêtent : { $names }.
+    }
+plan-best-node = le nœud le mieux placé
+plan-standby = { $node } reste membre et ne prend plus rien.
+plan-unstandby = { $node } peut de nouveau prendre ce qu'on lui confie.
+plan-maintenance-on = Si un nœud tombe, ses adresses ne sont pas reprises.
+plan-maintenance-off = Ce qui aurait dû bouger bouge maintenant.
+field-cluster = Nom du cluster
+field-node-name = Nom de ce nœud
+field-mesh-cidr = Adresse de maillage
+field-endpoint = Joignable à
+field-profile = Réglage
+field-token = Jeton
+field-expires = Expire dans
+field-mesh-ip = Adresse
+field-name = Nom
+field-key = Clé publique
+field-vip-cidr = Adresse
+field-interface = Interface
+field-vip = VIP
+field-to = Vers
+field-node-or-peer = Nœud ou pair
+field-node = Nœud
+hint-cluster = Le même pour tous les nœuds, par exemple prod.
+hint-node-name = Vide : le nom d'hôte.
+hint-mesh-cidr = Avec le préfixe du réseau privé du maillage. Vide : sans maillage.
+hint-init-endpoint = HÔTE ou HÔTE:PORT où les autres joignent ce nœud. Vide : détecté.
+hint-join-endpoint = HÔTE ou HÔTE:PORT. Vide : l'adresse que voit le cluster.
+hint-peer-endpoint = HÔTE ou HÔTE:PORT où le joindre. Vide : c'est lui qui appelle.
+hint-profile = Flèches ← → pour choisir. Détection plus rapide, ou plus tolérante.
+hint-token = Commence par sfha-join:// ; il n'est pas affiché.
+hint-expires = Comme 15min, 1h ou 2days.
+hint-token-ip = Adresse du futur nœud dans le maillage. Vide : la première libre.
+hint-peer-name = Un nom qui ne sert pas encore.
+hint-peer-ip = Son adresse dans le réseau du maillage.
+hint-key = Sa clé publique WireGuard, 44 caractères.
+hint-vip-name = Un nom court, par exemple web.
+hint-vip-cidr = Adresse et préfixe, comme 192.0.2.80/24.
+hint-interface = Vide : celle dont le réseau contient l'adresse.
+hint-choice = Flèches ← → pour choisir.
+profile-lan = lan, réseau local
+profile-fast = fast, détection rapide
+profile-wan = wan, réseau lent ou lointain
+choice-all-nodes = tous les nœuds
+choice-best = le mieux placé
+wrong-empty = Ce champ ne peut pas rester vide.
+wrong-name = Lettres sans accent, chiffres, point, tiret ; 63 au plus, pas de tiret au début.
+wrong-taken = C'est déjà pris.
+wrong-network = Cette adresse n'est pas dans le réseau { $network }.
+wrong-key = Une clé WireGuard est faite de 44 caractères en base64.
+wrong-endpoint = Un nom ou une adresse est attendu, avec ou sans port.
+wrong-token = Un jeton commence par sfha-join://.
+done-init-next = Étape suivante : inviter un autre nœud (w, « Inviter un nœud »).
+token-on-new-node = Sur le nouveau nœud, en root, lancez cette commande, puis collez le jeton :
+token-copied = Copié dans le presse-papiers si le terminal le permet (OSC 52) ; c pour recommencer.
+token-line = Jeton { $id }, adresse { $ip }, expiration { $expires }
+token-used-by = Utilisé par { $node }.
+token-not-yet = pas encore dans le cluster
+token-joiner = { $node } : { $state }
+token-path = Chemin dans le maillage : { $state }
+token-has-expired = Expiré sans avoir servi.
+token-waiting = En attente du nouveau nœud… On peut quitter cet écran.
+phase-prepare = annoncée
+phase-commit = en service
+phase-cleanup = ancienne oubliée
+notice-not-now = Rien à faire de ce côté pour l'instant.
+notice-arrived = { $node } est entré avec son jeton.
+notice-copied = Jeton envoyé au presse-papiers du terminal.
+notice-failed-aside = { $title } : échec (w pour voir).
+
+## Tableau de bord : touches
+
+key-menu = agir
+key-search = chercher
+key-sort = trier
+key-reverse = inverser le tri
+key-pane = pair ou matrice
+key-token = inviter
+key-remove = retirer
+key-vip-add = ajouter
+key-failover = basculer
+key-target = choisir un module
+key-level-less = moins
+key-level-more = plus
+key-focus = ce module
+key-targets = modules
+key-off-targets = cacher les modules éteints
+key-follow = suivre la fin
+key-previous-view = vue précédente
+key-mesh = le maillage
+key-resources = les ressources
+key-nodes = les nœuds
+key-fencing = le fencing
+key-events = les événements
+key-theme = autres couleurs
+key-begin = commencer
+key-keep = garder
+key-next = continuer
+key-field-before = champ précédent
+key-field-after = champ suivant
+key-leave = quitter l'écran
+key-copy = copier
+key-close-or-mend = fermer ou corriger
+key-name-space = Espace
+key-name-left = Gauche
+key-name-right = Droite
+key-name-back-tab = Maj-Tab
+arg-theme = Couleurs du tableau de bord : { $names } [défaut : selon le terminal ; SFHA_THEME compte aussi]
+value-theme = THÈME

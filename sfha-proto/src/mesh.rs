@@ -35,6 +35,23 @@ pub struct MeshStatus {
     /// Nodes whose key is being changed, this one included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rotating: Vec<Rotating>,
+    /// What the other nodes say about their own paths, as far as it is known here; the paths of the node
+    /// that answers are in `peers`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Vec<PairStatus>,
+}
+
+/// What one node says about its path to another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PairStatus {
+    /// Name of the node that says it.
+    pub from: String,
+    /// Name of the node that it is about.
+    pub to: String,
+    /// `direct`, or the name of the node that relays.
+    pub path: String,
+    /// Round-trip time, in milliseconds; `null` while it gets no answer.
+    pub rtt_ms: Option<f64>,
 }
 
 /// One of Corosync's links.

@@ -4,106 +4,48 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::{Value, json};
 use sfha_proto::mesh::MeshStatus;
-use sfha_proto::message::method;
+use sfha_proto::message::LogLine;
 use sfha_proto::status::{ClusterStatus, Phase};
+use tui_input::{Input, InputRequest};
+use tui_logger::TuiWidgetEvent;
 
-use crate::client::ClientError;
 use crate::client::link::{LinkEvent, Order};
 use crate::problem::Problem;
 use crate::t;
 use crate::words::Tone;
 
-mod journal;
+mod events;
+mod lists;
+mod logs;
+mod look;
 mod rates;
 mod select;
+mod view;
+mod wizard;
 
-pub use journal::Journal;
+pub use events::{Event as HappenedEvent, Events, Kind as EventKind};
+pub use logs::{Logs, prepare as prepare_logs, record};
+pub use look::{Look, Palette};
 pub use rates::{Rates, Sample};
-pub use select::Item;
+pub use select::{Item, ListState};
+pub use view::{Pane, View};
+pub use wizard::{Field, Invite, Kind, Stage, Wizard};
 
 /// How long a notice stays, in seconds.
 const NOTICE_S: i64 = 8;
 /// Lines that a page key moves.
 const PAGE: i32 = 10;
 
-/// What fills the screen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum View {
-    /// Nodes, VIPs, mesh.
-    Overview,
-    /// The daemon's log.
-    Logs,
-    /// Keys and marks.
-    Help,
-}
-
-impl View {
-    /// In the order of the tabs.
-    pub const ALL: [Self; 3] = [Self::Overview, Self::Logs, Self::Help];
-
-    fn step(self, by: usize) -> Self {
-        let at = Self::ALL.iter().position(|view| *view == self).unwrap_or(0);
-        Self::ALL[(at + by) % Self::ALL.len()]
-    }
-}
-
 /// What lies over the view.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Popup {
     /// All about one thing.
     Details(Item),
-    /// One line of the log, whole.
-    Line(usize),
     /// Everything that is not as it should be.
     Concerns,
-    /// Shall this be done?
-    Confirm(Intent),
-    /// This went wrong.
-    Problem(Problem),
-}
-
-/// Something to be done once it is confirmed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Intent {
-    /// A node is to hold nothing.
-    Standby(String),
-    /// A node may hold things again.
-    Unstandby(String),
-    /// Hands off, or on.
-    Maintenance(bool),
-}
-
-impl Intent {
-    fn order(&self, tag: u64) -> Order {
-        let (method, params) = match self {
-            Self::Standby(node) => (method::STANDBY, json!({ "node": node })),
-            Self::Unstandby(node) => (method::UNSTANDBY, json!({ "node": node })),
-            Self::Maintenance(on) => (method::MAINTENANCE, json!({ "on": on })),
-        };
-        Order { tag, method, params }
-    }
-
-    fn done(&self) -> String {
-        match self {
-            Self::Standby(node) => t!("done-standby", node = node.as_str()),
-            Self::Unstandby(node) => t!("done-unstandby", node = node.as_str()),
-            Self::Maintenance(true) => t!("done-maintenance-on"),
-            Self::Maintenance(false) => t!("done-maintenance-off"),
-        }
-    }
-}
-
-/// What a key asks for; the selection says of what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// Standby of the selected node.
-    Standby,
-    /// Its end.
-    Unstandby,
-    /// Maintenance on, or off if it is on.
-    Maintenance,
+    /// What can be done; the number of the line.
+    Menu(usize),
 }
 
 /// Where the connection stands.
@@ -133,6 +75,15 @@ pub struct Notice {
     pub until: Timestamp,
 }
 
+/// What is asked of the service manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DaemonOrder {
+    /// Start the daemon.
+    Start,
+    /// Start it at boot from now on.
+    Enable,
+}
+
 /// Everything that can happen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
@@ -140,12 +91,16 @@ pub enum Msg {
     Tick(Timestamp),
     /// Something came from the daemon.
     Heard(LinkEvent, Timestamp),
+    /// The service manager answered.
+    Daemon(DaemonOrder, Result<(), Problem>),
     /// Leave.
     Quit,
     /// Ctrl-Z.
     Suspend,
     /// Draw everything anew.
     Redraw,
+    /// Other colours.
+    Theme,
     /// Show a view.
     Show(View),
     /// The next view.
@@ -160,16 +115,40 @@ pub enum Msg {
     First,
     /// To the last line.
     Last,
+    /// This one; once more: its details.
+    Select(Item),
     /// Details of the selection.
     Open,
+    /// Sort by the next column.
+    Sort,
+    /// The other way round.
+    Reverse,
+    /// Search.
+    Search,
+    /// The other pane.
+    Pane,
+    /// A key for the widgets of the log.
+    Log(TuiWidgetEvent),
     /// Everything that is not as it should be.
     Concerns,
-    /// Close what lies over the view; cancel.
+    /// What can be done.
+    Menu,
+    /// A line of that menu.
+    Pick(usize),
+    /// Close what lies over the view, go back, cancel.
     Close,
-    /// Ask whether to do it.
-    Ask(Verb),
-    /// Yes.
-    Confirm,
+    /// Leave a wizard, whatever it is doing.
+    Leave,
+    /// Open a wizard, about the selection.
+    Begin(Kind),
+    /// A key for the line that is being edited.
+    Edit(InputRequest),
+    /// Another field.
+    Focus(i32),
+    /// Go on: next field, next stage; done with a search.
+    Next,
+    /// The token to the clipboard, once more.
+    Copy,
 }
 
 /// What the console has to do.
@@ -183,15 +162,21 @@ pub enum Effect {
     Redraw,
     /// Ask the daemon.
     Send(Order),
+    /// Ask the service manager.
+    Daemon(DaemonOrder),
+    /// This line is for tui-logger.
+    Record(LogLine),
+    /// This is for the terminal's clipboard.
+    Copy(String),
 }
 
-/// What the terminal can show.
+/// What an order was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// Colours.
-    pub colour: bool,
-    /// Signs outside ASCII.
-    pub utf8: bool,
+enum Purpose {
+    /// A wizard of that kind; whether there was maintenance.
+    Wizard(Kind, bool),
+    /// The state of tokens.
+    Tokens,
 }
 
 /// The dashboard.
@@ -199,8 +184,16 @@ pub struct Look {
 pub struct App {
     /// What fills the screen.
     pub view: View,
+    /// The view that the help was called from.
+    before_help: View,
     /// What lies over it.
     pub popup: Option<Popup>,
+    /// What is being done.
+    pub wizard: Option<Wizard>,
+    /// What was left and is not over.
+    pub parked: Vec<Wizard>,
+    /// The search that is being typed.
+    pub search: Option<Input>,
     /// Where the connection stands.
     pub link: Link,
     /// The cluster when it was last heard of.
@@ -211,10 +204,13 @@ pub struct App {
     pub mesh: Option<MeshStatus>,
     /// Traffic of the peers.
     pub rates: Rates,
+    /// What has happened.
+    pub events: Events,
     /// The daemon's log.
-    pub journal: Journal,
-    /// What is selected in the overview.
-    pub selected: Option<Item>,
+    pub logs: Logs,
+    /// What is shown below the peers.
+    pub pane: Pane,
+    lists: BTreeMap<View, ListState>,
     /// First line of the help that is shown.
     pub help_scroll: usize,
     /// The latest news.
@@ -227,8 +223,9 @@ pub struct App {
     pub look: Look,
     /// The cluster is invented.
     pub demo: bool,
-    orders: BTreeMap<u64, Intent>,
+    orders: BTreeMap<u64, Purpose>,
     last_tag: u64,
+    out: Vec<Effect>,
 }
 
 impl App {
@@ -236,14 +233,20 @@ impl App {
     pub fn new(now: Timestamp, zone: TimeZone, look: Look, demo: bool) -> Self {
         Self {
             view: View::Overview,
+            before_help: View::Overview,
             popup: None,
+            wizard: None,
+            parked: Vec::new(),
+            search: None,
             link: Link::Connecting,
             status: None,
             heard: None,
             mesh: None,
             rates: Rates::default(),
-            journal: Journal::default(),
-            selected: None,
+            events: Events::default(),
+            logs: Logs::default(),
+            pane: Pane::Peer,
+            lists: BTreeMap::new(),
             help_scroll: 0,
             notice: None,
             now,
@@ -252,6 +255,7 @@ impl App {
             demo,
             orders: BTreeMap::new(),
             last_tag: 0,
+            out: Vec::new(),
         }
     }
 
@@ -263,23 +267,45 @@ impl App {
                 self.tick(now);
                 self.hear(event);
             }
-            Msg::Quit => return vec![Effect::Quit],
-            Msg::Suspend => return vec![Effect::Suspend],
-            Msg::Redraw => return vec![Effect::Redraw],
-            Msg::Show(view) => self.view = view,
-            Msg::NextView => self.view = self.view.step(1),
-            Msg::PreviousView => self.view = self.view.step(View::ALL.len() - 1),
+            Msg::Daemon(order, outcome) => self.daemon_answered(order, outcome),
+            Msg::Quit => self.out.push(Effect::Quit),
+            Msg::Suspend => self.out.push(Effect::Suspend),
+            Msg::Redraw => self.out.push(Effect::Redraw),
+            Msg::Theme => self.look = self.look.next(),
+            Msg::Show(view) => self.show(view),
+            Msg::NextView => self.show(self.view.step(1)),
+            Msg::PreviousView => self.show(self.view.step(View::TABS.len() - 1)),
             Msg::Move(by) => self.shift(by),
             Msg::Page(by) => self.shift(by * PAGE),
             Msg::First => self.shift(-i32::from(i16::MAX)),
             Msg::Last => self.shift(i32::from(i16::MAX)),
+            Msg::Select(item) if self.selected() == Some(&item) => self.open(),
+            Msg::Select(item) => self.select(item),
             Msg::Open => self.open(),
+            Msg::Sort => self.sort(),
+            Msg::Reverse => {
+                let list = self.list_mut();
+                list.reverse = !list.reverse;
+            }
+            Msg::Search => {
+                self.search = self.view.filters().then(|| Input::new(self.list(self.view).filter.clone()));
+            }
+            Msg::Pane => {
+                self.pane = if self.pane == Pane::Peer { Pane::Matrix } else { Pane::Peer };
+            }
+            Msg::Log(event) => self.logs.transition(event),
             Msg::Concerns => self.popup = self.status.is_some().then_some(Popup::Concerns),
+            Msg::Menu => self.menu(),
+            Msg::Pick(line) => self.pick(line),
             Msg::Close => self.close(),
-            Msg::Ask(verb) => self.ask(verb),
-            Msg::Confirm => return self.confirm(),
+            Msg::Leave => self.leave(),
+            Msg::Begin(kind) => self.begin_here(kind),
+            Msg::Edit(request) => self.edit(request),
+            Msg::Focus(by) => self.focus(by),
+            Msg::Next => self.next(),
+            Msg::Copy => self.copy(),
         }
-        Vec::new()
+        std::mem::take(&mut self.out)
     }
 
     fn tick(&mut self, now: Timestamp) {
@@ -287,20 +313,25 @@ impl App {
         if self.notice.as_ref().is_some_and(|notice| notice.until <= now) {
             self.notice = None;
         }
+        self.watch_tokens();
     }
 
     fn hear(&mut self, event: LinkEvent) {
         match event {
-            LinkEvent::Connected { .. } => self.link = Link::Up,
-            LinkEvent::Lost(error) => {
-                let since = match &self.link {
-                    Link::Lost { since, .. } => *since,
-                    Link::Connecting | Link::Up => self.now,
-                };
-                self.link = Link::Lost { problem: error.into(), since };
+            LinkEvent::Connected { .. } => {
+                if matches!(self.link, Link::Lost { .. }) && self.status.is_some() {
+                    let text = t!("event-link-back");
+                    self.events.push(self.now, Tone::Good, events::Kind::Cluster, "", text, None);
+                }
+                self.link = Link::Up;
+                self.daemon_is_there();
             }
+            LinkEvent::Lost(error) => self.lost(error.into()),
             LinkEvent::Status(mut status) => {
                 self.heard = Some(self.now);
+                if let Some(old) = &self.status {
+                    self.events.compare(old, &status, self.now);
+                }
                 if let Some(mesh) = status.mesh_detail.take() {
                     self.take_mesh(mesh);
                 } else if !status.mesh.enabled {
@@ -313,22 +344,35 @@ impl App {
                 self.heard = Some(self.now);
                 self.take_mesh(*mesh);
             }
-            LinkEvent::Log(line) => self.journal.push(line),
+            LinkEvent::Log(line) => {
+                self.logs.count += 1;
+                self.out.push(Effect::Record(line));
+            }
+            LinkEvent::Progress { tag, progress } => self.progress(tag, progress),
             LinkEvent::Answer { tag, outcome } => self.answer(tag, outcome),
         }
     }
 
-    fn take_mesh(&mut self, mesh: MeshStatus) {
-        self.rates.take(&mesh, self.now);
-        self.mesh = Some(mesh);
+    fn lost(&mut self, problem: Problem) {
+        let since = match &self.link {
+            Link::Lost { since, .. } => *since,
+            Link::Connecting | Link::Up => {
+                if self.status.is_some() {
+                    let text = t!("event-link-lost");
+                    self.events.push(self.now, Tone::Bad, events::Kind::Cluster, "", text, None);
+                }
+                self.now
+            }
+        };
+        self.link = Link::Lost { problem, since };
     }
 
-    fn answer(&mut self, tag: u64, outcome: Result<Value, ClientError>) {
-        let Some(intent) = self.orders.remove(&tag) else { return };
-        match outcome {
-            Ok(_) => self.tell(Tone::Good, intent.done()),
-            Err(error) => self.popup = Some(Popup::Problem(error.into())),
+    fn take_mesh(&mut self, mesh: MeshStatus) {
+        if let Some(old) = &self.mesh {
+            self.events.compare_mesh(old, &mesh, self.now);
         }
+        self.rates.take(&mesh, self.now);
+        self.mesh = Some(mesh);
     }
 
     fn tell(&mut self, tone: Tone, text: String) {
@@ -336,59 +380,130 @@ impl App {
         self.notice = Some(Notice { tone, text, until });
     }
 
+    fn show(&mut self, view: View) {
+        if view == View::Help && self.view != View::Help {
+            self.before_help = self.view;
+        }
+        self.view = view;
+        self.search = None;
+        self.popup = None;
+    }
+
     fn shift(&mut self, by: i32) {
+        if let Some(Popup::Menu(line)) = &mut self.popup {
+            let by = isize::try_from(by).unwrap_or(0);
+            let at = line.saturating_add_signed(by);
+            let last = self.wizards().len().saturating_sub(1);
+            self.popup = Some(Popup::Menu(at.min(last)));
+            return;
+        }
         match self.view {
-            View::Overview => self.shift_selection(by),
-            View::Logs => self.journal.shift(by),
             View::Help => {
                 let by = isize::try_from(by).unwrap_or(0);
                 self.help_scroll = self.help_scroll.saturating_add_signed(by).min(crate::keymap::HELP_LINES);
             }
+            View::Logs => {
+                let event = if by < 0 { TuiWidgetEvent::PrevPageKey } else { TuiWidgetEvent::NextPageKey };
+                self.logs.transition(event);
+            }
+            _ => self.shift_selection(by),
+        }
+        if let Some(Popup::Details(_)) = self.popup {
+            self.open();
         }
     }
 
     fn open(&mut self) {
+        if let Some(Popup::Menu(line)) = self.popup {
+            return self.pick(line);
+        }
         self.popup = match self.view {
-            View::Overview => self.selected.clone().map(Popup::Details),
-            View::Logs => self.journal.current().map(Popup::Line),
-            View::Help => None,
+            View::Help | View::Logs => None,
+            View::Events => {
+                let last = self.listing(View::Events).pop();
+                self.selected().cloned().or(last).map(Popup::Details)
+            }
+            _ => self.selected().cloned().map(Popup::Details),
         };
+    }
+
+    fn sort(&mut self) {
+        let columns = self.view.sorts().len();
+        if columns > 0 {
+            let list = self.list_mut();
+            list.sort = (list.sort + 1) % columns;
+            list.reverse = false;
+        }
+    }
+
+    fn menu(&mut self) {
+        if self.wizards().is_empty() {
+            let text = if self.link == Link::Up { t!("notice-not-now") } else { t!("notice-no-link") };
+            self.tell(Tone::Warn, text);
+        } else {
+            self.popup = Some(Popup::Menu(0));
+        }
+    }
+
+    fn pick(&mut self, line: usize) {
+        if let Some(kind) = self.wizards().get(line).copied() {
+            self.begin(kind, None);
+        }
+    }
+
+    /// A wizard about what is selected, where that makes sense.
+    fn begin_here(&mut self, kind: Kind) {
+        let selected = self.selected().cloned();
+        let node = selected.as_ref().and_then(Item::node).map(str::to_owned);
+        let target = match kind {
+            Kind::Standby | Kind::Unstandby => {
+                let standby = node.as_deref().and_then(|name| self.standby(name));
+                match (node, standby, kind) {
+                    (Some(node), Some(true), Kind::Standby) => {
+                        return self.tell(Tone::Warn, t!("notice-already-standby", node = node));
+                    }
+                    (Some(node), Some(false), Kind::Unstandby) => {
+                        return self.tell(Tone::Warn, t!("notice-not-standby", node = node));
+                    }
+                    (node, standby, _) => node.filter(|_| standby.is_some()),
+                }
+            }
+            Kind::VipRemove => match selected {
+                Some(Item::Vip(name)) => Some(name),
+                _ => None,
+            },
+            Kind::Remove => node.filter(|node| self.status.as_ref().is_some_and(|s| s.node != *node)),
+            _ => None,
+        };
+        self.begin(kind, target.as_deref());
+    }
+
+    fn next(&mut self) {
+        if self.search.is_some() {
+            self.search = None;
+        } else {
+            self.go_on();
+        }
     }
 
     fn close(&mut self) {
-        if self.popup.take().is_none() {
+        if self.search.take().is_some() {
+            self.list_mut().filter.clear();
+            self.keep_selection();
+        } else if self.wizard.is_some() {
+            self.back();
+        } else if self.popup.take().is_some() {
+        } else if !self.list(self.view).filter.is_empty() {
+            self.list_mut().filter.clear();
+        } else if self.view == View::Logs && !self.logs.following {
+            self.logs.transition(TuiWidgetEvent::EscapeKey);
+        } else if self.view == View::Events && self.selected().is_some() {
+            self.list_mut().selected = None;
+        } else if self.view == View::Help {
+            self.view = self.before_help;
+        } else {
             self.view = View::Overview;
-            self.journal.follow();
         }
-    }
-
-    fn ask(&mut self, verb: Verb) {
-        if !self.can_order() {
-            return self.tell(Tone::Bad, t!("notice-no-link"));
-        }
-        let maintenance = self.status.as_ref().is_some_and(|status| status.maintenance);
-        let node = self.selected.as_ref().and_then(Item::node).map(str::to_owned);
-        let intent = match (verb, node, self.selected_standby()) {
-            (Verb::Maintenance, ..) => Intent::Maintenance(!maintenance),
-            (_, None, _) | (_, _, None) => return self.tell(Tone::Warn, t!("notice-no-node")),
-            (Verb::Standby, Some(node), Some(false)) => Intent::Standby(node),
-            (Verb::Unstandby, Some(node), Some(true)) => Intent::Unstandby(node),
-            (Verb::Standby, Some(node), Some(true)) => {
-                return self.tell(Tone::Warn, t!("notice-already-standby", node = node));
-            }
-            (Verb::Unstandby, Some(node), Some(false)) => {
-                return self.tell(Tone::Warn, t!("notice-not-standby", node = node));
-            }
-        };
-        self.popup = Some(Popup::Confirm(intent));
-    }
-
-    fn confirm(&mut self) -> Vec<Effect> {
-        let Some(Popup::Confirm(intent)) = self.popup.take() else { return Vec::new() };
-        self.last_tag += 1;
-        let order = intent.order(self.last_tag);
-        self.orders.insert(self.last_tag, intent);
-        vec![Effect::Send(order)]
     }
 
     /// The daemon listens, and there is a cluster.
@@ -397,10 +512,14 @@ impl App {
         self.link == Link::Up && self.status.as_ref().is_some_and(configured)
     }
 
+    /// Whether that node is on standby.
+    fn standby(&self, name: &str) -> Option<bool> {
+        self.status.as_ref()?.nodes.iter().find(|node| node.name == name).map(|node| node.standby)
+    }
+
     /// Whether the selected node is on standby, where that can be changed.
     pub fn selected_standby(&self) -> Option<bool> {
-        let name = self.selected.as_ref().filter(|_| self.can_order())?.node()?;
-        self.status.as_ref()?.nodes.iter().find(|node| node.name == name).map(|node| node.standby)
+        self.standby(self.selected().filter(|_| self.can_order())?.node()?)
     }
 
     /// Names of the VIPs that a node holds.

@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 use sfha_proto::message::{InitParams, RotateParams, TokenParams, VipAddParams};
 
+use crate::app::Look;
 use crate::t;
 
 mod commands;
@@ -18,7 +19,7 @@ mod members;
 mod parse;
 mod services;
 mod usage;
-mod values;
+pub mod values;
 
 pub use config::ConfigTask;
 pub use members::Membership;
@@ -38,6 +39,8 @@ pub struct Global {
     pub yes: bool,
     /// An invented cluster instead of the daemon.
     pub demo: bool,
+    /// Colours of the dashboard, one of [`crate::app::Look::NAMES`]; what suits the terminal if absent.
+    pub theme: Option<String>,
 }
 
 /// What is asked.
@@ -154,17 +157,26 @@ pub fn command(with_later: bool) -> Command {
         .max_term_width(100)
         .args(global_args())
         .arg(Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(t!("arg-demo")))
+        .arg(theme())
         .arg(
             Arg::new("version").short('V').long("version").action(ArgAction::Version).help(t!("arg-version")),
         )
         .subcommands(commands::all());
     let root = if with_later { later::add(root) } else { root };
     let common = |arg: Arg| arg.help_heading(t!("heading-global")).display_order(100);
-    localise(root).mut_arg("demo", common).mut_arg("version", common)
+    localise(root).mut_arg("demo", common).mut_arg("theme", common).mut_arg("version", common)
 }
 
 fn demo() -> Arg {
     Arg::new("demo").long("demo").action(ArgAction::SetTrue).help(t!("arg-demo"))
+}
+
+pub fn theme() -> Arg {
+    Arg::new("theme")
+        .long("theme")
+        .value_name(t!("value-theme"))
+        .value_parser(Look::NAMES)
+        .help(t!("arg-theme", names = Look::NAMES.join(", ")))
 }
 
 fn global_args() -> [Arg; 6] {

@@ -12,6 +12,7 @@ use sfha_proto::message::{FailoverDone, FailoverParams, MaintenanceParams, NameP
 use sfha_proto::status::ClusterStatus;
 use sfha_proto::{ErrorCode, Failure, SCHEMA};
 
+use crate::app::Look;
 use crate::cli::{Global, Task};
 use crate::client::Connection;
 use crate::console::{self, End, Source};
@@ -28,7 +29,7 @@ mod rotate;
 mod services;
 mod setup;
 mod show;
-mod units;
+pub mod units;
 
 /// A question about the state.
 const READ: Duration = Duration::from_secs(10);
@@ -66,11 +67,26 @@ fn dashboard(global: &Global) -> Result<(), Problem> {
     if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
         return Err(Problem::local("no-terminal", 1, t!("no-terminal"), Some(t!("no-terminal-next"))));
     }
+    let look = look(global)?;
     let source = if global.demo { Source::Demo } else { Source::Daemon(global.socket.clone()) };
-    match runtime()?.block_on(console::run(source))? {
+    match runtime()?.block_on(console::run(source, look))? {
         End::Quit => Ok(()),
         End::Signal(number) => std::process::exit(128 + number),
     }
+}
+
+/// `--theme`, `SFHA_THEME`, or what suits the terminal.
+fn look(global: &Global) -> Result<Look, Problem> {
+    let paint = Paint::stdout();
+    let env = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let Some(name) = global.theme.clone().or_else(|| env("SFHA_THEME")) else {
+        return Ok(Look::fitting(paint.colour, paint.utf8, env));
+    };
+    Look::named(&name, paint.utf8).ok_or_else(|| {
+        let text = t!("usage-bad-value", value = name, name = "SFHA_THEME");
+        let next = t!("usage-values", values = Look::NAMES.join(", "));
+        Problem::local("usage", 2, text, Some(next))
+    })
 }
 
 /// The runtime of one command: everything happens on this thread.

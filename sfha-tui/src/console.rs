@@ -1,21 +1,24 @@
 //! Runs the dashboard: keys and news in, frames and orders out.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossterm::event::{Event, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use sfha_proto::{ErrorCode, Failure, SOCKET_PATH};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::app::{App, Effect, Look, Msg};
+use crate::app::{self, App, DaemonOrder, Effect, Look, Msg};
 use crate::client::link::{self, LinkEvent, Order};
-use crate::paint::Paint;
+use crate::client::user;
+use crate::commands::units::{Systemd, Units};
 use crate::problem::Problem;
+use crate::ui::Spots;
 use crate::{demo, keymap, ui};
 
 mod terminal;
@@ -42,21 +45,25 @@ pub enum End {
 }
 
 /// Shows the dashboard until it is left.
-pub async fn run(source: Source) -> Result<End, Problem> {
-    let paint = Paint::stdout();
-    let look = Look { colour: paint.colour, utf8: paint.utf8 };
+pub async fn run(source: Source, look: Look) -> Result<End, Problem> {
     let demo = matches!(source, Source::Demo);
     let (events_tx, events) = mpsc::channel(64);
     let (orders, orders_rx) = mpsc::channel(16);
+    let (units, units_rx) = mpsc::channel(4);
+    // The daemon at the usual socket is the unit's; any other one is somebody else's business.
+    let managed = matches!(&source, Source::Daemon(socket) if socket == Path::new(SOCKET_PATH));
     let feed = tokio::spawn(async move {
         match source {
             Source::Daemon(socket) => link::run(&socket, events_tx, orders_rx).await,
             Source::Demo => demo::run(events_tx, orders_rx).await,
         }
     });
+    app::prepare_logs();
     let app = App::new(Timestamp::now(), TimeZone::system(), look, demo);
     let screen = Screen::enter().map_err(|error| Problem::program("terminal", &error))?;
-    let end = Console { app, screen, events, orders }.run().await;
+    let end = Console { app, screen, spots: Spots::default(), events, orders, units, units_rx, managed }
+        .run()
+        .await;
     feed.abort();
     end.map_err(|error| Problem::program("terminal", &error))
 }
@@ -64,8 +71,14 @@ pub async fn run(source: Source) -> Result<End, Problem> {
 struct Console {
     app: App,
     screen: Screen,
+    /// What the last frame can be clicked at.
+    spots: Spots,
     events: mpsc::Receiver<LinkEvent>,
     orders: mpsc::Sender<Order>,
+    /// What the service manager answered.
+    units: mpsc::Sender<(DaemonOrder, Result<(), Problem>)>,
+    units_rx: mpsc::Receiver<(DaemonOrder, Result<(), Problem>)>,
+    managed: bool,
 }
 
 impl Console {
@@ -79,7 +92,7 @@ impl Console {
         loop {
             let effects = tokio::select! {
                 () = sleep_until(next_frame), if dirty => {
-                    self.screen.draw(|frame| ui::draw(&self.app, frame))?;
+                    self.screen.draw(|frame| self.spots = ui::draw(&self.app, frame))?;
                     dirty = false;
                     next_frame = Instant::now() + FRAME;
                     continue;
@@ -90,6 +103,7 @@ impl Console {
                     Some(Err(_)) | None => return Ok(End::Quit),
                 },
                 Some(event) = self.events.recv() => self.app.update(Msg::Heard(event, Timestamp::now())),
+                Some((order, outcome)) = self.units_rx.recv() => self.app.update(Msg::Daemon(order, outcome)),
                 _ = seconds.tick() => self.app.update(Msg::Tick(Timestamp::now())),
                 number = signals.next() => match number {
                     libc::SIGTSTP => vec![Effect::Suspend],
@@ -103,6 +117,9 @@ impl Console {
                     Effect::Suspend => self.screen.suspend()?,
                     Effect::Redraw => self.screen.clear()?,
                     Effect::Send(order) => self.send(order),
+                    Effect::Daemon(order) => self.daemon(order),
+                    Effect::Record(line) => app::record(&line),
+                    Effect::Copy(text) => self.screen.copy(&text)?,
                 }
             }
         }
@@ -113,8 +130,30 @@ impl Console {
             Event::Key(key) if key.kind != KeyEventKind::Release => {
                 keymap::dispatch(&self.app, *key).map(|msg| self.app.update(msg)).unwrap_or_default()
             }
+            Event::Mouse(mouse) => {
+                let under = self.spots.at(mouse.column, mouse.row);
+                keymap::mouse(&self.app, *mouse, under).map(|msg| self.app.update(msg)).unwrap_or_default()
+            }
             _ => Vec::new(),
         }
+    }
+
+    /// Asks the service manager, beside everything else.
+    fn daemon(&self, order: DaemonOrder) {
+        let (units, managed) = (self.units.clone(), self.managed);
+        tokio::spawn(async move {
+            let outcome = match order {
+                _ if !managed => Err(Failure::new(ErrorCode::NoDaemon)),
+                DaemonOrder::Start if !nix::unistd::geteuid().is_root() => {
+                    Err(Failure::new(ErrorCode::NotPermitted).with("user", user()))
+                }
+                DaemonOrder::Start => Systemd.start().await,
+                DaemonOrder::Enable if Systemd.enable().await => Ok(()),
+                DaemonOrder::Enable => Err(Failure::new(ErrorCode::Internal)),
+            };
+            // A dashboard that is gone does not want to know.
+            let _ = units.send((order, outcome.map_err(Problem::from))).await;
+        });
     }
 
     fn send(&mut self, order: Order) {

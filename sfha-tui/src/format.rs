@@ -69,6 +69,17 @@ pub fn rate(per_second: f64) -> String {
     }
 }
 
+/// Milliseconds without their unit, in at most four columns.
+pub fn short_ms(ms: f64) -> String {
+    if ms < 9.95 {
+        decimal(ms, 1)
+    } else if ms < 999.5 {
+        decimal(ms, 0)
+    } else {
+        t!("format-short-seconds", n = decimal((ms / 1000.0).min(99.0), 0))
+    }
+}
+
 fn scaled(mut value: f64) -> (String, u8) {
     let mut power = 0;
     // 999.5 and more would be written as four digits.

@@ -124,7 +124,8 @@ fn keys_reach_the_cluster_and_its_answer_the_screen() {
     let mut session = Session::start(&["dashboard", "--demo", "--lang", "en"]);
     session.expect("Nodes 3/3");
     session.press("m");
-    session.expect("Begin maintenance?");
+    session.expect("Begin maintenance");
+    session.expect("If a node fails");
     session.press("y");
     session.expect("hands off");
     session.press("\x03");

@@ -116,6 +116,7 @@ pub(super) fn empty(file: &MeshFile, key: &PrivateKey, device: &Device) -> MeshS
         up: false,
         links: Vec::new(),
         rotating: Vec::new(),
+        pairs: Vec::new(),
         auto_remove_after_s: None,
     }
 }

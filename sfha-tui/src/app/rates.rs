@@ -12,13 +12,26 @@ const SHORTEST_MS: i64 = 500;
 /// A rate older than this says nothing any more.
 const FRESH_S: i64 = 10;
 
-/// Bytes a second.
+/// What was measured of a peer at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
-    /// Received.
+    /// Received, in bytes a second.
     pub rx: f64,
-    /// Sent.
+    /// Sent, in bytes a second.
     pub tx: f64,
+    /// Round-trip time, in milliseconds, if it answered.
+    pub rtt: Option<f64>,
+    /// Share of probes without an answer, from 0 to 1.
+    pub loss: Option<f64>,
+}
+
+/// Counters and measurements of one moment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen {
+    rx: u64,
+    tx: u64,
+    rtt: Option<f64>,
+    loss: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -39,7 +52,8 @@ impl Rates {
         self.peers.retain(|name, _| mesh.peers.iter().any(|peer| peer.name == *name));
         for peer in &mesh.peers {
             let past = self.peers.entry(peer.name.clone()).or_default();
-            past.take(now, peer.rx_bytes, peer.tx_bytes);
+            let (rx, tx) = (peer.rx_bytes, peer.tx_bytes);
+            past.take(now, Seen { rx, tx, rtt: peer.rtt_ms, loss: peer.loss });
         }
     }
 
@@ -57,7 +71,8 @@ impl Rates {
 }
 
 impl Past {
-    fn take(&mut self, now: Timestamp, rx: u64, tx: u64) {
+    fn take(&mut self, now: Timestamp, seen: Seen) {
+        let Seen { rx, tx, rtt, loss } = seen;
         if let Some((then, old_rx, old_tx)) = self.counters {
             let ms = now.as_millisecond() - then.as_millisecond();
             if (0..SHORTEST_MS).contains(&ms) {
@@ -66,7 +81,7 @@ impl Past {
             // A counter that went back is that of a new interface: nothing can be said of the time between.
             if ms > 0 && rx >= old_rx && tx >= old_tx {
                 let rate = |new: u64, old: u64| (new - old) as f64 * 1000.0 / ms as f64;
-                self.samples.push_back(Sample { rx: rate(rx, old_rx), tx: rate(tx, old_tx) });
+                self.samples.push_back(Sample { rx: rate(rx, old_rx), tx: rate(tx, old_tx), rtt, loss });
                 if self.samples.len() > KEPT {
                     self.samples.pop_front();
                 }
@@ -84,36 +99,40 @@ mod tests {
         Timestamp::from_millisecond(ms).unwrap()
     }
 
+    fn seen(rx: u64, tx: u64) -> Seen {
+        Seen { rx, tx, ..Seen::default() }
+    }
+
     #[test]
     fn a_rate_needs_two_counters_far_enough_apart() {
         let mut past = Past::default();
-        past.take(at(0), 1000, 0);
+        past.take(at(0), seen(1000, 0));
         assert!(past.samples.is_empty());
-        past.take(at(100), 1900, 0);
+        past.take(at(100), seen(1900, 0));
         assert!(past.samples.is_empty());
-        past.take(at(2000), 5000, 1000);
-        assert_eq!(past.samples, [Sample { rx: 2000.0, tx: 500.0 }]);
+        past.take(at(2000), seen(5000, 1000));
+        assert_eq!(past.samples, [Sample { rx: 2000.0, tx: 500.0, rtt: None, loss: None }]);
     }
 
     #[test]
     fn counters_that_begin_anew_give_no_rate() {
         let mut past = Past::default();
-        past.take(at(0), 1000, 1000);
-        past.take(at(1000), 10, 10);
+        past.take(at(0), seen(1000, 1000));
+        past.take(at(1000), seen(10, 10));
         assert!(past.samples.is_empty());
-        past.take(at(2000), 20, 10);
-        assert_eq!(past.samples, [Sample { rx: 10.0, tx: 0.0 }]);
+        past.take(at(2000), seen(20, 10));
+        assert_eq!(past.samples, [Sample { rx: 10.0, tx: 0.0, rtt: None, loss: None }]);
     }
 
     #[test]
     fn the_past_is_bounded_and_a_clock_set_back_is_survived() {
         let mut past = Past::default();
         for second in 0..500 {
-            past.take(at(second * 1000), u64::try_from(second).unwrap(), 0);
+            past.take(at(second * 1000), seen(u64::try_from(second).unwrap(), 0));
         }
         assert_eq!(past.samples.len(), KEPT);
-        past.take(at(0), 600, 0);
-        past.take(at(1000), 700, 0);
-        assert_eq!(past.samples.back(), Some(&Sample { rx: 100.0, tx: 0.0 }));
+        past.take(at(0), seen(600, 0));
+        past.take(at(1000), seen(700, 0));
+        assert_eq!(past.samples.back(), Some(&Sample { rx: 100.0, tx: 0.0, rtt: None, loss: None }));
     }
 }

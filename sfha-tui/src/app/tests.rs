@@ -1,4 +1,6 @@
-use sfha_proto::message::LogLine;
+use crate::client::ClientError;
+use serde_json::json;
+use sfha_proto::message::{LogLine, Progress, Step};
 use sfha_proto::{ErrorCode, Failure};
 
 use super::*;
@@ -17,7 +19,7 @@ fn heard(app: &mut App, event: LinkEvent, second: i64) -> Vec<Effect> {
 }
 
 fn app(fixture: &str) -> App {
-    let mut app = App::new(at(0), TimeZone::UTC, Look { colour: true, utf8: true }, false);
+    let mut app = App::new(at(0), TimeZone::UTC, Look { palette: Palette::Sixteen, utf8: true }, false);
     heard(&mut app, LinkEvent::Connected { version: "0.1.0".into() }, 0);
     heard(&mut app, LinkEvent::Status(Box::new(status(fixture))), 0);
     app
@@ -28,18 +30,36 @@ fn sent(effects: &[Effect]) -> &Order {
     order
 }
 
+fn begin(app: &mut App, kind: Kind) {
+    assert_eq!(app.update(Msg::Begin(kind)), []);
+}
+
+fn write(app: &mut App, text: &str) {
+    text.chars().for_each(|c| {
+        app.update(Msg::Edit(InputRequest::InsertChar(c)));
+    });
+}
+
+fn stage(app: &App) -> &Stage {
+    &app.wizard.as_ref().expect("a wizard").stage
+}
+
+fn notice(app: &App) -> Option<&str> {
+    app.notice.as_ref().map(|notice| notice.text.as_str())
+}
+
 #[test]
 fn a_change_is_asked_confirmed_sent_and_its_end_is_told() {
     let mut app = app("healthy");
     app.update(Msg::Move(1));
-    assert_eq!(app.update(Msg::Ask(Verb::Standby)), []);
-    assert_eq!(app.popup, Some(Popup::Confirm(Intent::Standby("node2".into()))));
-    let effects = app.update(Msg::Confirm);
+    begin(&mut app, Kind::Standby);
+    assert!(matches!(stage(&app), Stage::Review { .. }));
+    let effects = app.update(Msg::Next);
     let order = sent(&effects);
     assert_eq!((order.method, &order.params), ("standby", &json!({"node": "node2"})));
-    assert_eq!(app.popup, None);
     heard(&mut app, LinkEvent::Answer { tag: order.tag, outcome: Ok(json!({})) }, 1);
-    assert_eq!(app.notice.as_ref().map(|n| n.text.as_str()), Some("node2 est en veille."));
+    assert!(app.wizard.is_none());
+    assert_eq!(notice(&app), Some("node2 est en veille."));
     app.update(Msg::Tick(at(1 + NOTICE_S)));
     assert_eq!(app.notice, None);
 }
@@ -47,23 +67,23 @@ fn a_change_is_asked_confirmed_sent_and_its_end_is_told() {
 #[test]
 fn a_cancelled_change_is_not_sent() {
     let mut app = app("healthy");
-    app.update(Msg::Ask(Verb::Maintenance));
+    begin(&mut app, Kind::Maintenance);
     app.update(Msg::Close);
-    assert_eq!(app.popup, None);
-    assert_eq!(app.update(Msg::Confirm), []);
+    assert!(app.wizard.is_none() && app.parked.is_empty());
+    assert_eq!(app.update(Msg::Next), []);
 }
 
 #[test]
 fn a_refusal_is_shown_until_it_is_closed() {
     let mut app = app("healthy");
-    app.update(Msg::Ask(Verb::Maintenance));
-    let effects = app.update(Msg::Confirm);
+    begin(&mut app, Kind::Maintenance);
+    let effects = app.update(Msg::Next);
     let tag = sent(&effects).tag;
     let refused = Failure::new(ErrorCode::NotPermitted).with("user", "alice");
     heard(&mut app, LinkEvent::Answer { tag, outcome: Err(refused.into()) }, 1);
-    assert!(matches!(&app.popup, Some(Popup::Problem(problem)) if problem.code == "not-permitted"));
-    app.update(Msg::Close);
-    assert_eq!(app.popup, None);
+    assert!(matches!(stage(&app), Stage::Failed(problem) if problem.code == "not-permitted"));
+    app.update(Msg::Leave);
+    assert!(app.wizard.is_none() && app.parked.is_empty());
 }
 
 #[test]
@@ -75,33 +95,216 @@ fn an_answer_is_heard_once_and_that_of_nobody_never() {
 
 #[test]
 fn maintenance_is_turned_to_what_it_is_not() {
-    let mut app = app("failing-over");
-    app.update(Msg::Ask(Verb::Maintenance));
-    assert_eq!(app.popup, Some(Popup::Confirm(Intent::Maintenance(false))));
+    for (fixture, on) in [("failing-over", false), ("healthy", true)] {
+        let mut app = app(fixture);
+        begin(&mut app, Kind::Maintenance);
+        assert_eq!(sent(&app.update(Msg::Next)).params, json!({"on": on}));
+    }
 }
 
 #[test]
 fn only_what_makes_sense_is_asked() {
     let mut app = app("failing-over");
     app.update(Msg::Move(1));
-    app.update(Msg::Ask(Verb::Standby));
-    assert_eq!(app.notice.as_ref().map(|n| n.text.as_str()), Some("node2 est déjà en veille."));
-    app.update(Msg::Ask(Verb::Unstandby));
-    assert_eq!(app.popup, Some(Popup::Confirm(Intent::Unstandby("node2".into()))));
-    app.update(Msg::Close);
+    begin(&mut app, Kind::Standby);
+    assert_eq!(notice(&app), Some("node2 est déjà en veille."));
+    begin(&mut app, Kind::Unstandby);
+    assert_eq!(sent(&app.update(Msg::Next)).params, json!({"node": "node2"}));
+    app.update(Msg::Leave);
     app.update(Msg::Move(2));
-    assert_eq!(app.selected, Some(Item::Vip("web".into())));
-    app.update(Msg::Ask(Verb::Standby));
-    assert_eq!((&app.popup, app.notice.as_ref().map(|n| n.tone)), (&None, Some(Tone::Warn)));
+    assert_eq!(app.selected(), Some(&Item::Vip("web".into())));
+    // Of a VIP it cannot be about: the node has to be chosen.
+    begin(&mut app, Kind::Standby);
+    assert!(matches!(stage(&app), Stage::Form));
 }
 
 #[test]
 fn a_peer_stands_for_its_node() {
     let mut app = app("healthy");
     app.update(Msg::Last);
-    assert_eq!(app.selected, Some(Item::Peer("node3".into())));
-    app.update(Msg::Ask(Verb::Standby));
-    assert_eq!(app.popup, Some(Popup::Confirm(Intent::Standby("node3".into()))));
+    assert_eq!(app.selected(), Some(&Item::Peer("node3".into())));
+    begin(&mut app, Kind::Standby);
+    assert_eq!(sent(&app.update(Msg::Next)).params, json!({"node": "node3"}));
+}
+
+#[test]
+fn what_destroys_wants_the_name_typed() {
+    let mut app = app("healthy");
+    app.update(Msg::Show(View::Nodes));
+    app.update(Msg::Move(1));
+    begin(&mut app, Kind::Remove);
+    assert_eq!(app.update(Msg::Next), []);
+    write(&mut app, "node");
+    assert_eq!(app.update(Msg::Next), []);
+    write(&mut app, "2");
+    let effects = app.update(Msg::Next);
+    let order = sent(&effects);
+    assert_eq!((order.method, &order.params), ("mesh.remove-peer", &json!({"name": "node2"})));
+}
+
+#[test]
+fn a_form_goes_on_only_with_good_answers() {
+    let mut app = app("healthy");
+    app.update(Msg::Show(View::Resources));
+    begin(&mut app, Kind::VipAdd);
+    app.update(Msg::Next);
+    assert!(app.wizard.as_ref().is_some_and(|wizard| wizard.focus == 0 && wizard.complaining));
+    write(&mut app, "blog");
+    app.update(Msg::Next);
+    write(&mut app, "10.77.0.200");
+    app.update(Msg::Next);
+    assert!(app.wizard.as_ref().is_some_and(|wizard| wizard.focus == 1), "an address needs its prefix");
+    write(&mut app, "/24");
+    app.update(Msg::Next);
+    app.update(Msg::Next);
+    assert!(matches!(stage(&app), Stage::Review { .. }));
+    let effects = app.update(Msg::Next);
+    let order = sent(&effects);
+    assert_eq!(order.params, json!({"name": "blog", "address": "10.77.0.200/24", "interface": null}));
+}
+
+#[test]
+fn what_is_left_is_there_again_and_goes_on_meanwhile() {
+    let mut app = app("healthy");
+    begin(&mut app, Kind::VipAdd);
+    write(&mut app, "blog");
+    app.update(Msg::Close);
+    assert!(app.wizard.is_none());
+    begin(&mut app, Kind::VipAdd);
+    assert_eq!(app.wizard.as_ref().map(|wizard| wizard.fields[0].input.value()), Some("blog"));
+    app.update(Msg::Close);
+    begin(&mut app, Kind::Rotate);
+    app.update(Msg::Next);
+    let effects = app.update(Msg::Next);
+    let tag = sent(&effects).tag;
+    app.update(Msg::Leave);
+    let progress = Progress { id: 1, step: Step::KeyPrepare, node: Some("node1".into()), elapsed_ms: 5 };
+    heard(&mut app, LinkEvent::Progress { tag, progress }, 1);
+    begin(&mut app, Kind::Rotate);
+    assert!(matches!(stage(&app), Stage::Running { steps, .. } if steps.len() == 1));
+    app.update(Msg::Leave);
+    heard(
+        &mut app,
+        LinkEvent::Answer {
+            tag,
+            outcome: Ok(json!({"schema": 1, "nodes": [
+        {"node": "node1", "public_key": "k", "elapsed_ms": 1500}]})),
+        },
+        2,
+    );
+    assert_eq!(notice(&app), Some("node1 a changé de clé, en 1,5\u{a0}s."));
+    assert_eq!(app.parked.iter().map(|wizard| wizard.kind).collect::<Vec<_>>(), [Kind::VipAdd]);
+}
+
+/// Until its joiner is there.
+#[test]
+fn a_token_is_copied_and_watched() {
+    let mut app = app("healthy");
+    begin(&mut app, Kind::Token);
+    (0..2).for_each(|_| drop(app.update(Msg::Next)));
+    let effects = app.update(Msg::Next);
+    let order = sent(&effects);
+    assert_eq!((order.method, &order.params), ("mesh.token", &json!({"expires_s": 3600, "ip": null})));
+    let made = json!({"schema": 1, "token": "sfha-join://secret", "id": "ab", "ip": "10.100.0.4",
+        "expires": at(3600).to_string()});
+    let effects = heard(&mut app, LinkEvent::Answer { tag: order.tag, outcome: Ok(made) }, 1);
+    assert_eq!(effects, [Effect::Copy("sfha-join://secret".into())]);
+    assert!(!format!("{app:?}").contains("secret"), "a token in debug output");
+    assert_eq!(app.update(Msg::Tick(at(2))), []);
+    let effects = app.update(Msg::Tick(at(3)));
+    let order = sent(&effects);
+    assert_eq!(order.method, "mesh.tokens");
+    assert_eq!(app.update(Msg::Tick(at(9))), [], "one question at a time");
+    let listed = json!([{"id": "ab", "ip": "10.100.0.4", "expires": at(3600).to_string(),
+        "initiator": "node1", "state": "redeemed", "node": "node4"}]);
+    heard(&mut app, LinkEvent::Answer { tag: order.tag, outcome: Ok(listed) }, 10);
+    assert_eq!(notice(&app), Some("node4 est entré avec son jeton."));
+    assert_eq!(app.update(Msg::Tick(at(20))), [], "nothing is left to ask");
+}
+
+#[test]
+fn a_first_node_starts_its_daemon_then_its_cluster() {
+    let mut app = App::new(at(0), TimeZone::UTC, Look { palette: Palette::Sixteen, utf8: true }, false);
+    heard(&mut app, LinkEvent::Lost(Failure::new(ErrorCode::NoDaemon).into()), 0);
+    begin(&mut app, Kind::Init);
+    write(&mut app, "prod");
+    (0..5).for_each(|_| drop(app.update(Msg::Next)));
+    assert_eq!(app.update(Msg::Next), [Effect::Daemon(DaemonOrder::Start)]);
+    app.update(Msg::Daemon(DaemonOrder::Start, Ok(())));
+    let effects = heard(&mut app, LinkEvent::Connected { version: "0.1.0".into() }, 1);
+    let order = sent(&effects);
+    assert_eq!((order.method, &order.params["cluster"]), ("init", &json!("prod")));
+    assert_eq!(order.params["mesh"]["ip"], "10.100.0.1/24");
+    let done = json!({"token": null, "cluster": "prod", "node": "node1"});
+    let effects = heard(&mut app, LinkEvent::Answer { tag: order.tag, outcome: Ok(done) }, 2);
+    assert_eq!(effects, [Effect::Daemon(DaemonOrder::Enable)]);
+    assert!(matches!(stage(&app), Stage::Done { .. }));
+}
+
+#[test]
+fn a_daemon_that_does_not_start_ends_the_wizard() {
+    let mut app = App::new(at(0), TimeZone::UTC, Look { palette: Palette::Sixteen, utf8: true }, false);
+    heard(&mut app, LinkEvent::Lost(Failure::new(ErrorCode::NoDaemon).into()), 0);
+    begin(&mut app, Kind::Join);
+    write(&mut app, "sfha-join://abc");
+    (0..4).for_each(|_| drop(app.update(Msg::Next)));
+    assert!(matches!(stage(&app), Stage::Running { tag: None, .. }));
+    let refused = Failure::new(ErrorCode::NotPermitted).with("user", "alice");
+    app.update(Msg::Daemon(DaemonOrder::Start, Err(refused.into())));
+    assert!(matches!(stage(&app), Stage::Failed(_)));
+}
+
+#[test]
+fn lists_are_sorted_and_searched() {
+    let mut app = app("failing-over");
+    app.update(Msg::Show(View::Nodes));
+    let names = |app: &App| -> Vec<String> {
+        app.listing(View::Nodes).iter().filter_map(|item| item.node().map(str::to_owned)).collect()
+    };
+    let by_name = names(&app);
+    app.update(Msg::Reverse);
+    assert_eq!(names(&app), by_name.iter().rev().cloned().collect::<Vec<_>>());
+    app.update(Msg::Sort);
+    assert_eq!(names(&app)[0], "node3", "the worst first");
+    app.update(Msg::Search);
+    write(&mut app, "VEILLE");
+    assert_eq!(names(&app), ["node2"]);
+    assert_eq!(app.selected(), Some(&Item::Node("node2".into())));
+    app.update(Msg::Next);
+    assert!(app.search.is_none() && names(&app).len() == 1);
+    app.update(Msg::Close);
+    assert_eq!(names(&app).len(), 3);
+}
+
+#[test]
+fn what_followed_from_what_is_told() {
+    let mut app = app("healthy");
+    let mut next = status("healthy");
+    next.nodes[1].online = false;
+    heard(&mut app, LinkEvent::Status(Box::new(next.clone())), 1);
+    let held = next.vips.iter().position(|vip| vip.holder.as_deref() == Some("node2")).unwrap();
+    next.vips[held].holder = None;
+    next.vips[held].state = sfha_proto::status::VipState::Waiting;
+    heard(&mut app, LinkEvent::Status(Box::new(next.clone())), 2);
+    next.vips[held].holder = Some("node3".into());
+    next.vips[held].state = sfha_proto::status::VipState::Active;
+    heard(&mut app, LinkEvent::Status(Box::new(next)), 3);
+    let last = app.events.all().last().unwrap().id;
+    let chain: Vec<(usize, &str)> =
+        app.events.chain(last).into_iter().map(|(depth, event)| (depth, event.text.as_str())).collect();
+    let expected =
+        [(0, "node2 ne répond plus."), (1, "VIP db\u{a0}: en attente."), (2, "VIP db active sur node3.")];
+    assert_eq!(chain, expected);
+}
+
+#[test]
+fn a_click_selects_and_a_second_one_opens() {
+    let mut app = app("healthy");
+    let item = Item::Vip("web".into());
+    app.update(Msg::Select(item.clone()));
+    assert_eq!((app.selected(), &app.popup), (Some(&item), &None));
+    app.update(Msg::Select(item.clone()));
+    assert_eq!(app.popup, Some(Popup::Details(item)));
 }
 
 #[test]
@@ -112,8 +315,8 @@ fn a_lost_connection_keeps_what_was_known_and_since_when() {
     heard(&mut app, gone(), 9);
     assert!(matches!(&app.link, Link::Lost { since, .. } if *since == at(5)));
     assert_eq!((app.heard, app.status.is_some()), (Some(at(0)), true));
-    app.update(Msg::Ask(Verb::Maintenance));
-    assert_eq!(app.popup, None);
+    begin(&mut app, Kind::Maintenance);
+    assert!(app.wizard.is_none());
     heard(&mut app, LinkEvent::Connected { version: "0.1.0".into() }, 10);
     assert_eq!(app.link, Link::Up);
 }
@@ -125,12 +328,12 @@ fn the_selection_stays_with_its_thing_and_falls_back_to_the_first() {
     let mut next = status("healthy");
     next.nodes.remove(0);
     heard(&mut app, LinkEvent::Status(Box::new(next.clone())), 1);
-    assert_eq!(app.selected, Some(Item::Node("node3".into())));
+    assert_eq!(app.selected(), Some(&Item::Node("node3".into())));
     next.nodes.pop();
     heard(&mut app, LinkEvent::Status(Box::new(next)), 2);
-    assert_eq!(app.selected, Some(Item::Node("node2".into())));
+    assert_eq!(app.selected(), Some(&Item::Node("node2".into())));
     app.update(Msg::Move(-5));
-    assert_eq!(app.selected, Some(Item::Node("node2".into())));
+    assert_eq!(app.selected(), Some(&Item::Node("node2".into())));
 }
 
 #[test]
@@ -151,31 +354,30 @@ fn rates_follow_from_successive_states() {
 fn the_mesh_is_forgotten_with_the_cluster_that_had_it() {
     let mut app = app("healthy");
     heard(&mut app, LinkEvent::Status(Box::new(status("unconfigured"))), 1);
-    assert_eq!((app.mesh.is_none(), app.selected.clone()), (true, None));
+    assert_eq!((app.mesh.is_none(), app.selected()), (true, None));
 }
 
 #[test]
 fn views_turn_both_ways_and_escape_leads_home() {
     let mut app = app("healthy");
     app.update(Msg::NextView);
+    assert_eq!(app.view, View::Mesh);
+    app.update(Msg::PreviousView);
+    app.update(Msg::PreviousView);
     assert_eq!(app.view, View::Logs);
-    app.update(Msg::PreviousView);
-    app.update(Msg::PreviousView);
-    assert_eq!(app.view, View::Help);
+    app.update(Msg::Show(View::Help));
+    app.update(Msg::Close);
+    assert_eq!(app.view, View::Logs);
     app.update(Msg::Close);
     assert_eq!(app.view, View::Overview);
 }
 
 #[test]
-fn a_line_of_the_log_opens_whole() {
+fn lines_of_the_log_are_for_the_console_to_record() {
     let mut app = app("healthy");
-    app.update(Msg::Show(View::Logs));
-    app.update(Msg::Open);
-    assert_eq!(app.popup, None);
     let line = LogLine { time: String::new(), level: "INFO".into(), target: "a".into(), message: "b".into() };
-    heard(&mut app, LinkEvent::Log(line), 1);
-    app.update(Msg::Open);
-    assert_eq!(app.popup, Some(Popup::Line(0)));
+    let effects = heard(&mut app, LinkEvent::Log(line.clone()), 1);
+    assert_eq!((effects, app.logs.count), (vec![Effect::Record(line)], 1));
 }
 
 #[test]

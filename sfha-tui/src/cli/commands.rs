@@ -13,7 +13,7 @@ pub fn all() -> Vec<Command> {
     let [config_check, config_example, reload, propagate] = super::config::commands();
     vec![
         Command::new("status").about(t!("cmd-status")),
-        Command::new("dashboard").about(t!("cmd-dashboard")).arg(super::demo()),
+        Command::new("dashboard").about(t!("cmd-dashboard")).arg(super::demo()).arg(super::theme()),
         Command::new("nodes").about(t!("cmd-nodes")),
         Command::new("resources").about(t!("cmd-resources")),
         Command::new("health").about(t!("cmd-health")),

@@ -68,6 +68,10 @@ fn global(matches: &ArgMatches) -> Global {
         yes: matches.get_flag("yes"),
         demo: matches.get_flag("demo")
             || matches.subcommand_matches("dashboard").is_some_and(|m| m.get_flag("demo")),
+        theme: matches
+            .subcommand_matches("dashboard")
+            .and_then(|m| text(m, "theme"))
+            .or_else(|| text(matches, "theme")),
     }
 }
 

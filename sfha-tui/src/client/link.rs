@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sfha_proto::mesh::MeshStatus;
-use sfha_proto::message::{LogLine, Notification, Outcome, ServerLine, method};
+use sfha_proto::message::{LogLine, Notification, Outcome, Progress, ServerLine, method};
 use sfha_proto::status::ClusterStatus;
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -39,6 +39,13 @@ pub enum LinkEvent {
     Mesh(Box<MeshStatus>),
     /// A line of the daemon's log.
     Log(LogLine),
+    /// A step of an order that is under way.
+    Progress {
+        /// Of the order.
+        tag: u64,
+        /// The step.
+        progress: Progress,
+    },
     /// What came of an order.
     Answer {
         /// Of the order.
@@ -237,6 +244,13 @@ impl<'a> Talk<'a> {
             },
             "log" => match serde_json::from_value(notification.data) {
                 Ok(line) => self.tell(LinkEvent::Log(line)).await,
+                Err(_) => Ok(()),
+            },
+            "progress" => match serde_json::from_value::<Progress>(notification.data) {
+                Ok(progress) => match self.pending.get(&progress.id) {
+                    Some(tag) => self.tell(LinkEvent::Progress { tag: *tag, progress }).await,
+                    None => Ok(()),
+                },
                 Err(_) => Ok(()),
             },
             _ => Ok(()),

@@ -4,6 +4,8 @@ use std::io::{self, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use crossterm::cursor::{Hide, Show};
 use crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
@@ -12,6 +14,11 @@ use crossterm::{ExecutableCommand, QueueableCommand};
 use nix::sys::signal::{Signal, raise};
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Frame, Terminal};
+
+/// Clicks and the wheel, with positions beyond column 223; not every movement, which would come over the
+/// wire for nothing.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 
 /// The terminal is ours.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -56,6 +63,13 @@ impl Screen {
         Ok(())
     }
 
+    /// Puts a text into the terminal's clipboard (OSC 52); a terminal that does not know it ignores it.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout();
+        write!(stdout, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+        stdout.flush()
+    }
+
     /// Gives the terminal back, stops, and takes it again when continued.
     pub fn suspend(&mut self) -> io::Result<()> {
         give_back();
@@ -77,7 +91,8 @@ fn take() -> io::Result<()> {
     TAKEN.store(true, Ordering::SeqCst);
     let mut stdout = io::stdout();
     stdout.execute(EnterAlternateScreen)?.execute(Hide)?;
-    Ok(())
+    stdout.write_all(MOUSE_ON.as_bytes())?;
+    stdout.flush()
 }
 
 /// Can be called at any time and more than once; a terminal that is gone is no error.
@@ -86,6 +101,7 @@ fn give_back() {
         return;
     }
     let mut stdout = io::stdout();
+    let _ = stdout.write_all(MOUSE_OFF.as_bytes());
     let _ = stdout.queue(LeaveAlternateScreen).and_then(|out| out.queue(Show)).and_then(|out| out.flush());
     let _ = disable_raw_mode();
 }

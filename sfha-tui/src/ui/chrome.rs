@@ -1,23 +1,28 @@
 //! The frame around the views: header and footer.
 
+use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use sfha_proto::status::{ClusterStatus, VipState};
+use tui_input::Input;
 use unicode_width::UnicodeWidthStr;
 
-use super::theme;
-use crate::app::{App, Link, Popup, View};
+use super::{Spots, theme};
+use crate::app::{App, Link, Msg, View};
 use crate::assess::{self, Concern};
 use crate::words::{self, Tone};
 use crate::{format, keymap, t};
 
-/// Name and connection, facts, and whether all is well.
-pub fn header(app: &App, width: u16) -> Vec<Line<'static>> {
-    let width = usize::from(width);
-    let mut lines = vec![title(app, width)];
+/// Name and connection, tabs, facts, and whether all is well.
+pub fn header(app: &App, width: u16, spots: &mut Spots) -> Vec<Line<'static>> {
+    let room = usize::from(width);
+    let mut lines = vec![title(app, room), tabs(app, width, spots)];
     if let Some(status) = &app.status {
-        lines.push(facts(app, status, width));
-        lines.push(verdict(app, status, width));
+        if app.view == View::Overview && !status.cluster.is_empty() {
+            lines.push(facts(app, status, room));
+        }
+        lines.push(verdict(app, status, room));
     }
     lines
 }
@@ -30,21 +35,23 @@ fn title(app: &App, width: usize) -> Line<'static> {
         left.push(Span::styled(status.cluster.clone(), bold));
     }
     let right = connection(app);
-    let tabs = tabs(app);
-    let here = app
-        .status
-        .as_ref()
-        .filter(|status| !status.node.is_empty())
-        .map(|status| t!("seen-from", node = status.node.as_str()));
     let needed = |spans: &[Span<'_>]| spans.iter().map(|span| span.content.width()).sum::<usize>();
-    let fixed = needed(&left) + needed(&right) + 2;
-    if let Some(here) = here.filter(|here| fixed + needed(&tabs) + here.width() + 4 <= width) {
-        left.push(Span::styled(format!(" {here}"), theme::fresh(app, Tone::Dim)));
-    }
-    let fixed = needed(&left) + needed(&right) + 2;
-    if fixed + needed(&tabs) <= width {
-        left.push(Span::raw("  "));
-        left.extend(tabs);
+    let mut add = |text: String, style: Style| {
+        if needed(&left) + needed(&right) + text.width() + 4 <= width {
+            left.push(Span::styled(text, style));
+        }
+    };
+    if let Some(status) = app.status.as_ref().filter(|status| !status.node.is_empty()) {
+        add(format!(" {}", t!("seen-from", node = status.node.as_str())), theme::fresh(app, Tone::Dim));
+        if status.maintenance && app.view != View::Overview {
+            let style = theme::fresh(app, Tone::Warn).add_modifier(Modifier::REVERSED);
+            add(" ".to_owned(), Style::new());
+            add(format!(" {} ", t!("head-maintenance")), style);
+        }
+        if let Some(busy) = app.parked.iter().find(|wizard| wizard.busy()) {
+            let text = t!("head-busy", title = busy.kind.title(app));
+            add(format!("  {text}"), theme::fresh(app, Tone::Warn));
+        }
     }
     let pad = width.saturating_sub(needed(&left) + needed(&right) + 1);
     left.push(Span::raw(" ".repeat(pad)));
@@ -52,23 +59,46 @@ fn title(app: &App, width: usize) -> Line<'static> {
     Line::from(left)
 }
 
-fn tabs(app: &App) -> Vec<Span<'static>> {
-    let mut spans = Vec::new();
-    for (number, view) in View::ALL.into_iter().enumerate() {
-        let name = match view {
-            View::Overview => t!("view-overview"),
-            View::Logs => t!("view-logs"),
-            View::Help => t!("view-help"),
-        };
-        let text = format!(" {} {name} ", number + 1);
-        let style = if view == app.view {
-            Style::new().add_modifier(Modifier::REVERSED)
-        } else {
-            theme::fresh(app, Tone::Dim)
-        };
-        spans.push(Span::styled(text, style));
+/// What a view is called.
+pub fn name(view: View) -> String {
+    match view {
+        View::Overview => t!("view-overview"),
+        View::Mesh => t!("view-mesh"),
+        View::Resources => t!("view-resources"),
+        View::Nodes => t!("view-nodes"),
+        View::Fencing => t!("view-fencing"),
+        View::Events => t!("view-events"),
+        View::Logs => t!("view-logs"),
+        View::Help => t!("view-help"),
     }
-    spans
+}
+
+/// All names where there is room, else that of the view that is shown.
+fn tabs(app: &App, width: u16, spots: &mut Spots) -> Line<'static> {
+    let text = |number: usize, view: View, whole: bool| {
+        if whole { format!("{number} {}", name(view)) } else { number.to_string() }
+    };
+    let help = format!("? {}", t!("view-help"));
+    let all: usize = (1..).zip(View::TABS).map(|(n, view)| text(n, view, true).width() + 1).sum();
+    let more = if app.view == View::Help { help.width() + 1 } else { 0 };
+    let whole = all + more < usize::from(width);
+    let mut spans = Vec::new();
+    let mut x = 0_u16;
+    for (number, view) in (1..).zip(View::TABS) {
+        let here = view == app.view;
+        let label = text(number, view, whole || here);
+        let style = if here { theme::chosen() } else { theme::fresh(app, Tone::Dim) };
+        let wide = u16::try_from(label.width()).unwrap_or(0);
+        spots.add(Rect { x, y: 1, width: wide + 1, height: 1 }, Msg::Show(view));
+        x += wide + 1;
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(label, style));
+    }
+    if app.view == View::Help {
+        spans.push(Span::raw(" "));
+        spans.push(Span::styled(help, theme::chosen()));
+    }
+    Line::from(spans)
 }
 
 fn connection(app: &App) -> Vec<Span<'static>> {
@@ -90,7 +120,7 @@ fn connection(app: &App) -> Vec<Span<'static>> {
 fn facts(app: &App, status: &ClusterStatus, width: usize) -> Line<'static> {
     let mut parts: Vec<Vec<Span<'static>>> = Vec::new();
     if status.maintenance {
-        let style = theme::tone(app, Tone::Warn).add_modifier(Modifier::REVERSED);
+        let style = theme::fresh(app, Tone::Warn).add_modifier(Modifier::REVERSED);
         parts.push(vec![Span::styled(format!(" {} ", t!("head-maintenance")), style)]);
     }
     let q = &status.quorum;
@@ -185,39 +215,73 @@ fn stale(app: &App, width: usize) -> Line<'static> {
     ])
 }
 
-/// The latest news, or the keys that mean something here.
-pub fn footer(app: &App, width: u16) -> Line<'static> {
-    let width = usize::from(width);
-    if let Some(notice) = app.notice.as_ref().filter(|_| !matches!(app.popup, Some(Popup::Confirm(_)))) {
+/// The search that is typed, the latest news, or the keys that mean something here.
+pub fn footer(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
+    let width = usize::from(area.width);
+    if let Some(search) = &app.search {
+        return searching(app, frame, area, search);
+    }
+    if let Some(notice) = app.notice.as_ref().filter(|_| app.wizard.is_none()) {
         let text = theme::cut(&notice.text, width.saturating_sub(3), app.look.utf8);
         let style = theme::fresh(app, notice.tone);
-        return Line::from(vec![
+        let line = Line::from(vec![
             Span::raw(" "),
             Span::styled(words::mark(notice.tone, app.look.utf8), style),
             Span::styled(format!(" {text}"), style),
         ]);
+        return frame.render_widget(line, area);
     }
     let here = keymap::context(app);
-    let mut shown: Vec<(u8, String, String)> = keymap::BINDINGS
+    let mut shown: Vec<(u8, String, String, &Msg)> = keymap::BINDINGS
         .iter()
         .filter(|binding| binding.rank > 0 && binding.contexts.contains(&here))
         .filter(|binding| keymap::possible(app, &binding.msg))
         .filter_map(|binding| {
-            let name = keymap::name(*binding.keys.first()?, app.look.utf8);
-            Some((binding.rank, name, binding.label?()))
+            // Of the keys that say yes, the one of this language.
+            let names: Vec<String> =
+                binding.keys.iter().map(|key| keymap::name(*key, app.look.utf8)).collect();
+            let yes =
+                names.iter().find(|name| here == keymap::Context::Confirm && **name == t!("confirm-yes-key"));
+            let name = yes.or(names.first())?.clone();
+            Some((binding.rank, name, binding.label?(), &binding.msg))
         })
         .collect();
-    let size = |shown: &[(u8, String, String)]| -> usize {
-        shown.iter().map(|(_, key, label)| key.width() + label.width() + 3).sum()
+    let size = |shown: &[(u8, String, String, &Msg)]| -> usize {
+        shown.iter().map(|(_, key, label, _)| key.width() + label.width() + 3).sum::<usize>()
     };
-    while size(&shown) + 1 > width && shown.len() > 1 {
+    while size(&shown) > width + 1 && shown.len() > 1 {
+        // Of those that matter least, the last one goes first.
         let least = shown.iter().map(|(rank, ..)| *rank).min().unwrap_or(0);
-        shown.retain(|(rank, ..)| *rank != least);
+        if let Some(at) = shown.iter().rposition(|(rank, ..)| *rank == least) {
+            shown.remove(at);
+        }
     }
     let mut spans = vec![Span::raw(" ")];
-    for (_, key, label) in shown {
+    let mut x = area.x + 1;
+    for (_, key, label, msg) in shown {
+        let wide = u16::try_from(key.width() + label.width() + 1).unwrap_or(0);
+        spots.add(Rect { x, width: wide, ..area }, msg.clone());
+        x += wide + 2;
         spans.push(Span::styled(key, theme::key(app)));
         spans.push(Span::styled(format!(" {label}  "), Style::new()));
     }
-    Line::from(spans)
+    frame.render_widget(Line::from(spans), area);
+}
+
+fn searching(app: &App, frame: &mut Frame<'_>, area: Rect, search: &Input) {
+    let label = format!(" {} ", t!("search"));
+    let found = match app.view {
+        View::Logs => String::new(),
+        view => t!("search-found", shown = app.listing(view).len(), total = app.total(view)),
+    };
+    let cursor = u16::try_from(label.width() + search.visual_cursor()).unwrap_or(0);
+    let line = Line::from(vec![
+        Span::styled(label, theme::key(app)),
+        Span::raw(search.value().to_owned()),
+        Span::styled(format!("   {found}"), theme::fresh(app, Tone::Dim)),
+    ]);
+    frame.render_widget(line, area);
+    if cursor < area.width {
+        frame.set_cursor_position((area.x + cursor, area.y));
+    }
 }

@@ -1,18 +1,17 @@
 //! All about one thing, as pairs of name and value.
 
+use ratatui::text::{Line, Span};
 use sfha_proto::mesh::PeerStatus;
-use sfha_proto::status::{ClusterStatus, NodeStatus, ServiceStatus, VipStatus};
+use sfha_proto::status::{ClusterStatus, HealthStatus, NodeStatus, ServiceStatus, VipStatus};
+use unicode_width::UnicodeWidthStr;
 
-use super::theme;
-use crate::app::{App, Item, Sample};
+use super::{theme, why};
+use crate::app::{App, Item};
 use crate::words::{self, Tone};
 use crate::{format, t};
 
 /// One line: name, value, tone of the value.
 pub type Pair = (String, String, Tone);
-
-/// Columns of the graphs.
-const GRAPH: usize = 40;
 
 /// The lines about an item; none if it is gone.
 pub fn pairs(app: &App, item: &Item) -> Vec<Pair> {
@@ -27,6 +26,10 @@ pub fn pairs(app: &App, item: &Item) -> Vec<Pair> {
         Item::Service(name) => {
             status.services.iter().find(|s| s.name == *name).map(|s| service(app, s)).unwrap_or_default()
         }
+        Item::Check(name) => {
+            status.health.iter().find(|c| c.name == *name).map(|c| check(app, c)).unwrap_or_default()
+        }
+        Item::Event(_) => Vec::new(),
         Item::Peer(name) => {
             let peers = app.mesh.iter().flat_map(|mesh| &mesh.peers);
             peers.into_iter().find(|p| p.name == *name).map(|p| peer(app, p)).unwrap_or_default()
@@ -40,7 +43,9 @@ pub fn title(item: &Item) -> String {
         Item::Node(name) => t!("details-node", name = name.as_str()),
         Item::Vip(name) => t!("details-vip", name = name.as_str()),
         Item::Service(name) => t!("details-service", name = name.as_str()),
+        Item::Check(name) => t!("details-check", name = name.as_str()),
         Item::Peer(name) => t!("details-peer", name = name.as_str()),
+        Item::Event(_) => t!("section-chain"),
     }
 }
 
@@ -54,10 +59,10 @@ fn yes_no(yes: bool) -> String {
 
 fn node(app: &App, status: &ClusterStatus, node: &NodeStatus) -> Vec<Pair> {
     let (tone, state) = words::node(node);
-    let held = app.held_by(&node.name);
-    let held = if held.is_empty() { words::none(app.look.utf8) } else { held.join(", ") };
+    let held = super::sections::holds(app, &node.name);
+    let held = if held.is_empty() { words::none(app.look.utf8) } else { held };
     let roles = words::roles(node, status);
-    vec![
+    let mut pairs = vec![
         (t!("pair-state"), state, tone),
         plain(t!("pair-role"), if roles.is_empty() { words::none(app.look.utf8) } else { roles }),
         plain(t!("pair-id"), node.id.to_string()),
@@ -66,7 +71,18 @@ fn node(app: &App, status: &ClusterStatus, node: &NodeStatus) -> Vec<Pair> {
         plain(t!("pair-daemon"), yes_no(node.daemon)),
         plain(t!("pair-standby"), yes_no(node.standby)),
         plain(t!("pair-holds"), held),
-    ]
+    ];
+    if node.name == status.node {
+        pairs.push(plain(t!("pair-version"), status.version.clone()));
+        if let Some(state) = &status.state {
+            let (epoch, version, hash) = (state.epoch, state.version, state.hash.as_str());
+            pairs.push(plain(
+                t!("pair-state-version"),
+                t!("state-version", epoch = epoch, version = version, hash = hash),
+            ));
+        }
+    }
+    pairs
 }
 
 fn vip(app: &App, vip: &VipStatus) -> Vec<Pair> {
@@ -106,14 +122,9 @@ fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
     let (tone, state) = words::peer(peer.state);
     let age = peer.latest_handshake.as_deref().and_then(|time| format::seconds_since(time, app.now));
     let rate = app.rates.current(&peer.name, app.now);
-    let past = app.rates.history(&peer.name);
     let traffic = |total: u64, rate: Option<f64>| match rate {
         Some(rate) => t!("traffic", total = format::bytes(total), rate = format::rate(rate)),
         None => format::bytes(total),
-    };
-    let graph = |value: fn(&Sample) -> f64| {
-        let values: Vec<f64> = past.iter().map(value).collect();
-        theme::spark(&values, GRAPH, app.look.utf8).trim_start().to_owned()
     };
     let mut pairs = vec![
         (t!("pair-state"), state, tone),
@@ -128,13 +139,115 @@ fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
             peer.keepalive.map_or_else(none, |s| t!("format-seconds", n = s.to_string())),
         ),
         plain(t!("pair-rx"), traffic(peer.rx_bytes, rate.map(|r| r.rx))),
-        plain(String::new(), graph(|sample| sample.rx)),
         plain(t!("pair-tx"), traffic(peer.tx_bytes, rate.map(|r| r.tx))),
-        plain(String::new(), graph(|sample| sample.tx)),
         plain(t!("pair-key"), peer.public_key.clone()),
     ];
     if let Some(problem) = peer.endpoint_problem {
         pairs.insert(3, (t!("pair-problem"), words::endpoint_problem(problem), Tone::Warn));
     }
     pairs
+}
+
+fn check(app: &App, check: &HealthStatus) -> Vec<Pair> {
+    let (tone, state) = words::health(check.healthy);
+    let error = check.last_error.clone().unwrap_or_else(|| words::none(app.look.utf8));
+    vec![
+        (t!("pair-state"), state, tone),
+        plain(t!("pair-kind"), check.kind.clone()),
+        plain(t!("pair-error"), error),
+    ]
+}
+
+/// This node's end of the mesh.
+pub fn here(app: &App) -> Vec<Pair> {
+    let Some(mesh) = &app.mesh else { return Vec::new() };
+    let state = if mesh.up { (Tone::Good, t!("mesh-here-up")) } else { (Tone::Bad, t!("mesh-here-down")) };
+    let mut pairs = vec![
+        (t!("pair-state"), state.1, state.0),
+        plain(t!("pair-interface"), mesh.interface.clone()),
+        plain(
+            t!("pair-address"),
+            t!("mesh-address", address = mesh.address.as_str(), port = mesh.port.to_string()),
+        ),
+        plain(
+            t!("pair-backend"),
+            t!("mesh-about", backend = words::backend(mesh.backend), mtu = mesh.mtu.to_string()),
+        ),
+        plain(t!("pair-key"), mesh.public_key.clone()),
+    ];
+    if !mesh.links.is_empty() {
+        pairs.push(plain(t!("fact-links"), words::links(&mesh.links)));
+    }
+    for rotating in &mesh.rotating {
+        pairs.push((t!("fact-rotating"), words::rotating(rotating), Tone::Warn));
+    }
+    pairs
+}
+
+/// One line a pair.
+pub fn lines(app: &App, pairs: &[Pair]) -> Vec<Line<'static>> {
+    let width = pairs.iter().map(|(name, ..)| name.width()).max().unwrap_or(0);
+    pairs.iter().map(|pair| Line::from(spans(app, pair, width, usize::MAX))).collect()
+}
+
+/// Two pairs a line where both fit.
+pub fn columns(app: &App, pairs: &[Pair], width: usize) -> Vec<Line<'static>> {
+    let half = width / 2;
+    let name = pairs.iter().map(|(name, ..)| name.width()).max().unwrap_or(0);
+    let takes =
+        |(_, value, tone): &Pair| 2 + name + 2 + value.width() + if *tone == Tone::Plain { 0 } else { 2 };
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    let mut waiting: Option<Vec<Span<'static>>> = None;
+    for pair in pairs {
+        let short = takes(pair) < half;
+        match waiting.take() {
+            Some(mut left) if short => {
+                let used: usize = left.iter().map(|span| span.content.width()).sum();
+                left.push(Span::raw(" ".repeat(half.saturating_sub(used))));
+                left.extend(spans(app, pair, name, half));
+                lines.push(Line::from(left));
+            }
+            before => {
+                lines.extend(before.map(Line::from));
+                let spans = spans(app, pair, name, width);
+                if short { waiting = Some(spans) } else { lines.push(Line::from(spans)) }
+            }
+        }
+    }
+    lines.extend(waiting.map(Line::from));
+    lines
+}
+
+fn spans(app: &App, (label, value, tone): &Pair, name: usize, width: usize) -> Vec<Span<'static>> {
+    let mut spans = vec![
+        Span::styled(format!("  {label}"), theme::dim(app)),
+        Span::raw(" ".repeat(name - label.width() + 2)),
+    ];
+    let mut used = 2 + name + 2;
+    if *tone != Tone::Plain {
+        spans.push(theme::mark(app, *tone));
+        spans.push(Span::raw(" "));
+        used += 2;
+    }
+    let value = theme::cut(value, width.saturating_sub(used), app.look.utf8);
+    spans.push(Span::styled(value, theme::tone(app, *tone)));
+    spans
+}
+
+/// Why something is as it is, in sentences of at most that many columns.
+pub fn reasons(app: &App, item: &Item, width: usize) -> Vec<Line<'static>> {
+    let reasons = why::reasons(app, item);
+    if reasons.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![Line::from(Span::styled(format!("  {}", t!("why")), theme::dim(app)))];
+    for (tone, text) in reasons {
+        let mut mark = theme::mark(app, tone);
+        for part in super::logs::wrap(&text, width.saturating_sub(3).max(10)) {
+            let text = Span::styled(format!(" {part}"), theme::plain(app));
+            lines.push(Line::from(vec![Span::raw("  "), mark, text]));
+            mark = Span::raw(" ");
+        }
+    }
+    lines
 }

@@ -22,22 +22,31 @@ pub struct Column {
     pub rank: u8,
     /// It is never cut, others go before.
     pub whole: bool,
+    /// Its least width, so that what changes all the time does not move the rest.
+    pub least: usize,
 }
 
 impl Column {
     /// Aligned to the left.
     pub fn left(title: String, rank: u8) -> Self {
-        Self { title, right: false, rank, whole: false }
+        Self { title, right: false, rank, whole: false, least: 0 }
     }
 
     /// Aligned to the right.
     pub fn right(title: String, rank: u8) -> Self {
-        Self { title, right: true, rank, whole: true }
+        Self { title, right: true, rank, whole: true, least: 0 }
     }
 
     /// Aligned to the left and never cut.
     pub fn whole(title: String, rank: u8) -> Self {
-        Self { title, right: false, rank, whole: true }
+        Self { title, right: false, rank, whole: true, least: 0 }
+    }
+}
+
+impl Column {
+    /// At least as wide as this.
+    pub fn at_least(self, least: usize) -> Self {
+        Self { least, ..self }
     }
 }
 
@@ -88,7 +97,13 @@ impl Grid {
             .iter()
             .enumerate()
             .map(|(at, column)| {
-                self.rows.iter().map(|row| cell(row, at)).max().unwrap_or(0).max(column.title.width())
+                self.rows
+                    .iter()
+                    .map(|row| cell(row, at))
+                    .max()
+                    .unwrap_or(0)
+                    .max(column.title.width())
+                    .max(column.least)
             })
             .collect()
     }
@@ -153,7 +168,8 @@ fn line(
         }
         used += width;
     }
-    Line::from(spans)
+    let line = Line::from(spans);
+    if row.selected { line.style(theme::row(app)) } else { line }
 }
 
 fn selected(style: Style) -> Style {

@@ -1,20 +1,20 @@
-//! What lies over the view: details, a question, bad news.
+//! What lies over the view: details, alerts, the menu of what can be done.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::Modifier;
 use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
+use ratatui::widgets::{Block, Clear, Padding, Paragraph, Wrap};
 use unicode_width::UnicodeWidthStr;
 
-use super::{details, logs, theme};
-use crate::app::{App, Intent, Popup};
+use super::{Spots, details, events, theme};
+use crate::app::{App, Item, Msg, Popup, Stage};
 use crate::words::Tone;
-use crate::{assess, t};
+use crate::{assess, keymap, t};
 
 /// Widest popup.
-const WIDEST: u16 = 76;
+const WIDEST: u16 = 88;
 
 const ASCII: border::Set<'static> = border::Set {
     top_left: "+",
@@ -28,27 +28,48 @@ const ASCII: border::Set<'static> = border::Set {
 };
 
 /// Draws the popup, if there is one.
-pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
+    if app.wizard.is_some() {
+        return;
+    }
     let Some(popup) = &app.popup else { return };
-    let (title, tone, lines) = match popup {
-        Popup::Details(item) => (details::title(item), Tone::Plain, pairs(app, &details::pairs(app, item))),
-        Popup::Line(at) => (t!("section-logs"), Tone::Plain, line(app, *at)),
-        Popup::Concerns => concerns(app),
-        Popup::Confirm(intent) => (t!("confirm-title"), Tone::Warn, question(app, intent)),
-        Popup::Problem(problem) => {
-            let mut lines = vec![Line::from(problem.message.clone())];
-            if let Some(next) = &problem.next {
-                lines.push(Line::default());
-                lines.push(Line::from(next.clone()));
-            }
-            (t!("problem-title"), Tone::Bad, lines)
+    match popup {
+        Popup::Details(item) => {
+            let lines = about(app, item, usize::from(WIDEST.min(area.width).saturating_sub(6)));
+            show(app, frame, area, details::title(item), Tone::Plain, lines, 0);
         }
-    };
-    show(app, frame, area, title, tone, lines);
+        Popup::Concerns => {
+            let (title, tone, lines) = concerns(app);
+            show(app, frame, area, title, tone, lines, 0);
+        }
+        Popup::Menu(at) => menu(app, frame, area, *at, spots),
+    }
 }
 
-fn show(app: &App, frame: &mut Frame<'_>, area: Rect, title: String, tone: Tone, lines: Vec<Line<'static>>) {
-    let widest = lines.iter().map(Line::width).max().unwrap_or(0).max(title.width() + 2);
+fn about(app: &App, item: &Item, width: usize) -> Vec<Line<'static>> {
+    if let Item::Event(_) = item {
+        return events::chain(app, item, width);
+    }
+    let pairs = details::pairs(app, item);
+    if pairs.is_empty() {
+        return vec![Line::from(t!("details-gone"))];
+    }
+    let mut lines = details::lines(app, &pairs);
+    lines.extend(details::reasons(app, item, width));
+    lines
+}
+
+/// Draws a box that is as large as its text, and says where the text is.
+pub fn show(
+    app: &App,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: String,
+    tone: Tone,
+    lines: Vec<Line<'static>>,
+    least: usize,
+) -> Rect {
+    let widest = lines.iter().map(Line::width).max().unwrap_or(0).max(title.width() + 2).max(least);
     let most = WIDEST.min(area.width.saturating_sub(2));
     let width = u16::try_from(widest + 4).unwrap_or(u16::MAX).min(most);
     let text = Paragraph::new(lines).wrap(Wrap { trim: false });
@@ -58,15 +79,18 @@ fn show(app: &App, frame: &mut Frame<'_>, area: Rect, title: String, tone: Tone,
     let place =
         Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height };
     let style = theme::fresh(app, tone);
-    let title = Span::styled(format!(" {title} "), style.add_modifier(ratatui::style::Modifier::BOLD));
+    let title = Span::styled(format!(" {title} "), style.add_modifier(Modifier::BOLD));
     let set = if app.look.utf8 { border::ROUNDED } else { ASCII };
     let block = Block::bordered()
         .border_set(set)
         .border_style(style)
+        .style(theme::ground(app))
         .title(title)
-        .padding(ratatui::widgets::Padding::horizontal(1));
+        .padding(Padding::horizontal(1));
+    let text_area = block.inner(place);
     frame.render_widget(Clear, place);
     frame.render_widget(text.block(block), place);
+    text_area
 }
 
 /// Lines that the text takes at this width.
@@ -77,41 +101,6 @@ fn wrapped(text: &Paragraph<'_>, width: usize) -> usize {
     ratatui::widgets::Widget::render(text, area, &mut buffer);
     let used = |row: u16| (0..area.width).any(|x| buffer[(x, row)].symbol() != " ");
     (0..area.height).rev().find(|row| used(*row)).map_or(1, |row| usize::from(row) + 1)
-}
-
-fn pairs(app: &App, pairs: &[details::Pair]) -> Vec<Line<'static>> {
-    if pairs.is_empty() {
-        return vec![Line::from(t!("details-gone"))];
-    }
-    let width = pairs.iter().map(|(name, ..)| name.width()).max().unwrap_or(0);
-    pairs
-        .iter()
-        .map(|(name, value, tone)| {
-            let pad = " ".repeat(width - name.width() + 2);
-            let mut spans = vec![Span::styled(name.clone(), theme::dim(app)), Span::raw(pad)];
-            if *tone != Tone::Plain {
-                spans.push(theme::mark(app, *tone));
-                spans.push(Span::raw(" "));
-            }
-            spans.push(Span::styled(value.clone(), theme::tone(app, *tone)));
-            Line::from(spans)
-        })
-        .collect()
-}
-
-fn line(app: &App, at: usize) -> Vec<Line<'static>> {
-    let Some(line) = app.journal.get(at) else { return vec![Line::from(t!("details-gone"))] };
-    vec![
-        Line::from(vec![
-            Span::styled(logs::time(app, line), theme::dim(app)),
-            Span::raw(" "),
-            Span::styled(line.level.clone(), theme::tone(app, logs::tone(&line.level))),
-            Span::raw(" "),
-            Span::styled(line.target.clone(), theme::dim(app)),
-        ]),
-        Line::default(),
-        Line::from(line.message.clone()),
-    ]
 }
 
 /// Everything that is not as it should be, or that all is well.
@@ -131,29 +120,50 @@ fn concerns(app: &App) -> (String, Tone, Vec<Line<'static>>) {
     (t!("concerns-title"), worst, lines)
 }
 
-/// The question and its consequence.
-fn question(app: &App, intent: &Intent) -> Vec<Line<'static>> {
-    let (question, consequence) = match intent {
-        Intent::Standby(node) => {
-            let held = app.held_by(node);
-            let consequence = t!("confirm-standby-vips", count = held.len(), names = held.join(", "));
-            (t!("confirm-standby", node = node.as_str()), consequence)
-        }
-        Intent::Unstandby(node) => {
-            (t!("confirm-unstandby", node = node.as_str()), t!("confirm-unstandby-then"))
-        }
-        Intent::Maintenance(true) => (t!("confirm-maintenance-on"), t!("confirm-maintenance-on-then")),
-        Intent::Maintenance(false) => (t!("confirm-maintenance-off"), t!("confirm-maintenance-off-then")),
-    };
-    let answer = |key: String, label: String| {
-        vec![Span::styled(key, theme::key(app)), Span::styled(format!(" {label}   "), Style::new())]
-    };
-    let mut answers = answer(t!("confirm-yes-key"), t!("key-confirm"));
-    answers.extend(answer("n".to_owned(), t!("key-cancel")));
-    vec![
-        Line::from(Span::styled(question, Style::new().add_modifier(ratatui::style::Modifier::BOLD))),
-        Line::from(consequence),
-        Line::default(),
-        Line::from(answers),
-    ]
+/// What can be done now; what was begun says so.
+fn menu(app: &App, frame: &mut Frame<'_>, area: Rect, at: usize, spots: &mut Spots) {
+    let kinds = app.wizards();
+    let titles: Vec<String> = kinds.iter().map(|kind| kind.title(app)).collect();
+    let widest = titles.iter().map(|title| title.width()).max().unwrap_or(0);
+    let room = usize::from(area.height.saturating_sub(6));
+    let first = (at + 1).saturating_sub(room.max(1));
+    let mut lines: Vec<Line<'static>> = Vec::new();
+    for (number, (kind, title)) in kinds.iter().zip(&titles).enumerate().skip(first).take(room.max(1)) {
+        let selected = number == at;
+        let sign = match (selected, app.look.utf8) {
+            (false, _) => "  ",
+            (true, true) => "▸ ",
+            (true, false) => "> ",
+        };
+        let parked = app.parked.iter().find(|wizard| wizard.kind == *kind);
+        let state = match parked.map(|wizard| &wizard.stage) {
+            None => String::new(),
+            Some(Stage::Running { .. } | Stage::Token(_)) => t!("menu-running"),
+            Some(Stage::Failed(_)) => t!("menu-failed"),
+            Some(_) => t!("menu-begun"),
+        };
+        let key = keymap::BINDINGS
+            .iter()
+            .find(|binding| binding.msg == Msg::Begin(*kind))
+            .and_then(|binding| binding.keys.first())
+            .map(|key| keymap::name(*key, app.look.utf8))
+            .unwrap_or_default();
+        let style = if selected { theme::chosen() } else { theme::ground(app) };
+        let pad = " ".repeat(widest - title.width());
+        lines.push(Line::from(vec![
+            Span::styled(sign, theme::key(app)),
+            Span::styled(format!("{title}{pad}"), style),
+            Span::styled(format!("  {key:2}"), theme::key(app)),
+            Span::styled(state, theme::fresh(app, Tone::Warn)),
+        ]));
+    }
+    let shown = lines.len();
+    lines.push(Line::default());
+    let about = kinds.get(at).map(|kind| kind.about(app)).unwrap_or_default();
+    lines.push(Line::from(Span::styled(about, theme::fresh(app, Tone::Dim))));
+    let text = show(app, frame, area, t!("menu-title"), Tone::Plain, lines, 0);
+    for row in 0..shown {
+        let y = text.y + u16::try_from(row).unwrap_or(u16::MAX);
+        spots.add(Rect { y, height: 1, ..text }, Msg::Pick(first + row));
+    }
 }

@@ -1,238 +1,205 @@
-//! A fixture, keys as a string, and the screen that follows. The last line is a hash of the styles, so
-//! that a change of colour is seen too.
+//! Keys as a string, and the screen that follows.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-use sfha_proto::message::LogLine;
-use sfha_proto::status::{ClusterStatus, NodeStatus};
 use sfha_proto::{ErrorCode, Failure};
 
 use super::*;
-use crate::app::{Look, Msg};
+use crate::app::{Look, Palette};
 use crate::client::link::LinkEvent;
+use crate::demo::World;
 use crate::i18n::{self, Lang};
-use crate::keymap;
 
-const SECOND_0: &str = "2026-11-22T18:00:00Z";
+mod pictures;
+mod stage;
 
-fn at(second: i64) -> Timestamp {
-    SECOND_0.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(second)
-}
-
-fn fixture(name: &str) -> ClusterStatus {
-    let path = format!("{}/tests/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn look() -> Look {
-    Look { colour: true, utf8: true }
-}
-
-fn connected(look: Look) -> App {
-    let mut app = App::new(at(0), TimeZone::UTC, look, false);
-    app.update(Msg::Heard(LinkEvent::Connected { version: "0.1.0".into() }, at(0)));
-    app
-}
-
-/// Twenty seconds of this cluster, with some traffic and three lines of log.
-fn living(status: &ClusterStatus, look: Look) -> App {
-    let mut app = connected(look);
-    for second in 0..20 {
-        let mut now = status.clone();
-        for (at, peer) in now.mesh_detail.iter_mut().flat_map(|mesh| &mut mesh.peers).enumerate() {
-            let wave = u64::try_from(second % 5).unwrap() * 1000 + 400;
-            peer.rx_bytes += u64::try_from(second).unwrap() * wave * (at as u64 + 1);
-            peer.tx_bytes += u64::try_from(second).unwrap() * 9_300;
-        }
-        app.update(Msg::Heard(LinkEvent::Status(Box::new(now)), at(second)));
-    }
-    for (second, level, target, message) in [
-        (3, "INFO", "event_loop", "quorate votes=3 expected=3 leader=node1"),
-        (
-            7,
-            "WARN",
-            "io::wireguard",
-            "handshake is old peer=node3 age_s=187 endpoint=203.0.113.30:51820 again=true",
-        ),
-        (9, "ERROR", "io::netlink", "address was removed by somebody else vip=web"),
-    ] {
-        let line = LogLine {
-            time: at(second).to_string(),
-            level: level.into(),
-            target: format!("sfhad::{target}"),
-            message: message.into(),
-        };
-        app.update(Msg::Heard(LinkEvent::Log(line), at(19)));
-    }
-    app
-}
-
-fn press(app: &mut App, keys: &str) {
-    let mut rest = keys;
-    while !rest.is_empty() {
-        let (code, length) = if let Some(named) = rest.strip_prefix('<') {
-            let end = named.find('>').unwrap();
-            let code = match &named[..end] {
-                "tab" => KeyCode::Tab,
-                "enter" => KeyCode::Enter,
-                "esc" => KeyCode::Esc,
-                "down" => KeyCode::Down,
-                other => panic!("{other}"),
-            };
-            (code, end + 2)
-        } else {
-            let c = rest.chars().next().unwrap();
-            (KeyCode::Char(c), c.len_utf8())
-        };
-        rest = &rest[length..];
-        if let Some(msg) = keymap::dispatch(app, KeyEvent::new(code, KeyModifiers::NONE)) {
-            app.update(msg);
-        }
-    }
-}
-
-fn screen(app: &App, width: u16, height: u16) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| draw(app, frame)).unwrap();
-    let buffer = terminal.backend().buffer();
-    let mut text = String::new();
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for y in 0..height {
-        let mut line = String::new();
-        for x in 0..width {
-            let cell = &buffer[(x, y)];
-            line.push_str(cell.symbol());
-            for byte in format!("{:?}{:?}{:?}", cell.fg, cell.bg, cell.modifier).bytes() {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        }
-        text.push_str(line.trim_end_matches(' '));
-        text.push('\n');
-    }
-    format!("{text}styles {hash:016x}\n")
-}
+use stage::{Stage, at, fixture, look};
 
 /// Fixture, keys, screen.
 fn shot(name: &str, keys: &str, width: u16, height: u16) -> String {
-    let mut app = living(&fixture(name), look());
-    press(&mut app, keys);
-    screen(&app, width, height)
+    let mut stage = Stage::of(&fixture(name), look());
+    stage.press(keys);
+    stage.screen(width, height)
+}
+
+/// The invented cluster after that many seconds, keys, screen.
+fn told(seconds: i64, keys: &str, width: u16, height: u16) -> String {
+    let mut stage = Stage::demo(World::new(at(0)), look(), seconds);
+    stage.press(keys);
+    stage.screen(width, height)
 }
 
 macro_rules! snapshots {
-    ($($test:ident: $fixture:literal, $keys:literal, $width:literal x $height:literal;)*) => {$(
+    ($($test:ident: $from:ident($what:expr), $keys:literal, $width:literal x $height:literal;)*) => {$(
         #[test]
         fn $test() {
-            insta::assert_snapshot!(shot($fixture, $keys, $width, $height));
+            insta::assert_snapshot!($from($what, $keys, $width, $height));
         }
     )*};
 }
 
+// States of the cluster.
 snapshots! {
-    healthy: "healthy", "", 80 x 24;
-    healthy_large: "healthy", "", 120 x 40;
-    healthy_very_large: "healthy", "jj", 200 x 60;
-    failing_over: "failing-over", "jjj", 80 x 24;
-    failing_over_large: "failing-over", "", 120 x 40;
-    failing_over_small: "failing-over", "j", 60 x 20;
-    no_quorum: "no-quorum", "", 80 x 24;
-    unconfigured: "unconfigured", "", 80 x 24;
-    details_of_a_node: "healthy", "j<enter>", 80 x 24;
-    details_of_a_vip: "failing-over", "jjjj<enter>", 80 x 24;
-    details_of_a_peer: "healthy", "G<enter>", 80 x 24;
-    question_standby: "healthy", "s", 80 x 24;
-    question_standby_small: "healthy", "js", 60 x 20;
-    question_maintenance: "healthy", "m", 80 x 24;
-    alerts: "failing-over", "a", 80 x 24;
-    notice: "failing-over", "jjs", 80 x 24;
-    logs: "healthy", "<tab>", 80 x 24;
-    logs_looked_through: "healthy", "2k<enter>", 80 x 24;
-    help: "healthy", "?", 80 x 40;
-    help_small: "healthy", "?G", 60 x 20;
+    healthy: shot("healthy"), "", 80 x 24;
+    failing_over: shot("failing-over"), "jjj", 80 x 24;
+    no_quorum: shot("no-quorum"), "", 80 x 24;
+    unconfigured: shot("unconfigured"), "", 80 x 24;
+    alerts: shot("failing-over"), "a", 80 x 24;
+    notice: shot("failing-over"), "js", 80 x 24;
+}
+
+// Views, 28 s into the story: node2 was lost, fenced, and its VIP taken over.
+snapshots! {
+    overview_small: told(28), "", 60 x 20;
+    overview_large: told(28), "", 120 x 40;
+    overview_very_large: told(28), "jj", 200 x 60;
+    mesh: told(28), "2", 80 x 24;
+    mesh_matrix: told(22), "2x", 80 x 24;
+    mesh_large: told(28), "2j", 120 x 40;
+    resources: told(23), "3jj", 80 x 24;
+    resources_large: told(28), "3jj", 120 x 40;
+    resources_searched: told(28), "3/node3<enter>", 80 x 24;
+    nodes: told(28), "4j", 80 x 24;
+    nodes_sorted: told(28), "4o", 80 x 24;
+    fencing: told(22), "5", 80 x 24;
+    events: told(28), "6", 80 x 24;
+    event_chain: told(28), "6kkk<enter>", 80 x 24;
+    logs: told(28), "7", 80 x 24;
+    logs_levels: told(28), "7jj<left><left><left>/node2<enter>", 120 x 40;
+    help: told(1), "?", 80 x 24;
+    help_large: told(1), "?", 120 x 40;
+    details_of_a_vip: told(28), "jjj<enter>", 80 x 24;
+}
+
+// Wizards.
+snapshots! {
+    menu: told(2), "w", 80 x 24;
+    token_form: told(2), "2n", 80 x 24;
+    token_wrong: told(2), "2n<enter>10.9.0.4", 80 x 24;
+    token_waits: told(2), "2n<enter><enter><enter><4s>", 80 x 24;
+    token_used: told(2), "2n<enter><enter><enter><15s>", 80 x 24;
+    vip_add_review: told(2), "3nblog<enter>192.0.2.90/24<enter><enter>", 80 x 24;
+    vip_remove: told(2), "3jjdwe", 80 x 24;
+    remove_node: told(2), "4jd", 80 x 24;
+    rotation_runs: told(2), "wjjjjjj<enter><enter><enter><4s>", 80 x 24;
+    rotation_done: told(2), "wjjjjjj<enter><enter><enter><8s>", 80 x 24;
+    rotation_refused: told(26), "wjjjjjj<enter><enter><enter>", 80 x 24;
+    failover_review: told(2), "f<right><enter>", 80 x 24;
+    failover_done: told(2), "f<enter>o<2s>", 80 x 24;
+    standby_small: told(2), "js", 60 x 20;
+    maintenance: told(2), "m", 80 x 24;
+    peer_add: told(2), "wjjjjjjj<enter>laptop<enter>10.100.0.50<enter>clef", 80 x 24;
+    left_and_running: told(2), "2n<enter><enter><enter><esc>w", 80 x 24;
+    init: shot("unconfigured"), "w<enter>prod<enter>", 80 x 24;
+    join: shot("unconfigured"), "wj<enter>sfha-join://abc", 80 x 24;
 }
 
 #[test]
 fn english() {
     i18n::set(Lang::English);
-    let healthy = shot("healthy", "", 80, 24);
-    insta::assert_snapshot!("english_healthy", healthy);
-    insta::assert_snapshot!("english_failing_over", shot("failing-over", "", 80, 24));
-    insta::assert_snapshot!("english_question", shot("healthy", "s", 80, 24));
-    insta::assert_snapshot!("english_help", shot("healthy", "?", 80, 40));
+    insta::assert_snapshot!("english_overview", told(28, "", 80, 24));
+    insta::assert_snapshot!("english_resources", told(28, "3jj", 80, 24));
+    insta::assert_snapshot!("english_token", told(2, "2n<enter><enter><enter>", 80, 24));
+    insta::assert_snapshot!("english_help", told(1, "?", 120, 40));
 }
 
 #[test]
 fn without_colours_and_in_ascii_everything_is_still_told() {
-    let app = living(&fixture("failing-over"), Look { colour: false, utf8: false });
-    let shown = screen(&app, 80, 24);
-    insta::assert_snapshot!("ascii", shown);
-    let signs = "●○✗▸─…→▁█";
-    assert!(!shown.contains(|c| signs.contains(c)));
+    for (name, keys) in [("ascii", ""), ("ascii_mesh", "2x"), ("ascii_wizard", "2n")] {
+        let mut stage = Stage::demo(World::new(at(0)), Look { palette: Palette::Mono, utf8: false }, 28);
+        stage.press(keys);
+        let shown = stage.screen(80, 24);
+        let signs = "●○✗▸◂─…→←↑↓▁█·–•╭›";
+        assert!(!shown.contains(|c| signs.contains(c)), "{shown}");
+        insta::assert_snapshot!(name, shown);
+    }
+}
+
+/// No colour but the terminal's own where there are to be none.
+#[test]
+fn without_colours_there_are_none() {
+    for keys in ["", "2", "3", "4", "5", "6", "7", "?", "w", "2n", "m"] {
+        let mut stage = Stage::demo(World::new(at(0)), Look { palette: Palette::Mono, utf8: true }, 28);
+        stage.press(keys);
+        let buffer = stage.buffer(120, 40);
+        let reset = ratatui::style::Color::Reset;
+        let coloured = buffer.content().iter().find(|cell| cell.fg != reset || cell.bg != reset);
+        assert_eq!(coloured, None, "{keys}");
+    }
+}
+
+/// A painted background has no holes, in popups neither.
+#[test]
+fn a_painted_background_is_everywhere() {
+    for palette in [Palette::Dark, Palette::Light, Palette::Contrast] {
+        for keys in ["", "2", "7", "<enter>", "w", "2n", "a"] {
+            let mut stage = Stage::demo(World::new(at(0)), Look { palette, utf8: true }, 28);
+            stage.press(keys);
+            let buffer = stage.buffer(120, 40);
+            let hole = buffer.content().iter().find(|cell| cell.bg == ratatui::style::Color::Reset);
+            assert_eq!(hole, None, "{palette:?} {keys}");
+        }
+    }
 }
 
 #[test]
 fn a_lost_connection_is_drawn_over_what_was_known() {
-    let mut app = living(&fixture("healthy"), look());
-    let gone =
-        LinkEvent::Lost(Failure::new(ErrorCode::NoDaemon).with("socket", "/run/sfha/sfhad.sock").into());
-    app.update(Msg::Heard(gone, at(25)));
-    app.update(Msg::Tick(at(100)));
-    insta::assert_snapshot!("lost", screen(&app, 80, 24));
+    let mut stage = Stage::demo(World::new(at(0)), look(), 4);
+    stage.world = None;
+    stage.hear(LinkEvent::Lost(
+        Failure::new(ErrorCode::NoDaemon).with("socket", "/run/sfha/sfhad.sock").into(),
+    ));
+    stage.wait(70);
+    insta::assert_snapshot!("lost", stage.screen(80, 24));
 }
 
 #[test]
 fn a_daemon_that_was_never_there_is_drawn_with_what_to_do() {
-    let mut app = App::new(at(0), TimeZone::UTC, look(), false);
-    insta::assert_snapshot!("connecting", screen(&app, 80, 24));
-    let gone =
-        LinkEvent::Lost(Failure::new(ErrorCode::NoDaemon).with("socket", "/run/sfha/sfhad.sock").into());
-    app.update(Msg::Heard(gone, at(1)));
-    insta::assert_snapshot!("no_daemon", screen(&app, 80, 24));
+    let mut stage = Stage::empty(look());
+    insta::assert_snapshot!("connecting", stage.screen(80, 24));
+    stage.hear(LinkEvent::Lost(
+        Failure::new(ErrorCode::NoDaemon).with("socket", "/run/sfha/sfhad.sock").into(),
+    ));
+    insta::assert_snapshot!("no_daemon", stage.screen(80, 24));
 }
 
 #[test]
-fn a_refusal_is_drawn_with_what_to_do() {
-    let mut app = living(&fixture("healthy"), look());
-    press(&mut app, "mo");
-    let refused = Failure::new(ErrorCode::NotPermitted).with("user", "alice");
-    app.update(Msg::Heard(LinkEvent::Answer { tag: 1, outcome: Err(refused.into()) }, at(20)));
-    insta::assert_snapshot!("refusal", screen(&app, 80, 24));
-}
-
-#[test]
-fn sixteen_nodes_scroll_with_the_selection() {
-    let mut status = fixture("healthy");
-    let first = status.nodes[0].clone();
-    status.nodes = (1..=16)
-        .map(|n| NodeStatus { name: format!("node{n}"), id: n, leader: n == 1, ..first.clone() })
-        .collect();
-    let mut app = living(&status, look());
-    insta::assert_snapshot!("sixteen_top", screen(&app, 80, 24));
-    for _ in 0..25 {
-        let shown = screen(&app, 80, 24);
-        assert!(shown.contains('▸'), "{:?} is not on the screen:\n{shown}", app.selected);
-        press(&mut app, "j");
+fn sixteen_nodes_a_hundred_vips_two_hundred_services_stay_legible() {
+    let mut stage = Stage::demo(stage::large(), look(), 15);
+    insta::assert_snapshot!("large_overview", stage.screen(120, 40));
+    stage.press("2x");
+    insta::assert_snapshot!("large_matrix", stage.screen(80, 24));
+    stage.press("3GG");
+    insta::assert_snapshot!("large_resources", stage.screen(80, 24));
+    stage.press("1g");
+    for _ in 0..60 {
+        let shown = stage.screen(80, 24);
+        assert!(shown.contains('▸'), "{:?} is not on the screen:\n{shown}", stage.app.selected());
+        stage.press("jjjjjjj");
     }
-    insta::assert_snapshot!("sixteen_bottom", screen(&app, 80, 24));
 }
 
 #[test]
 fn nothing_is_cut_at_eighty_columns_in_either_language() {
+    // « connexion… » and the like are texts that end so.
+    let cut = |shown: &str| {
+        let found = shown
+            .lines()
+            .find(|line| line.contains('…') && !line.contains("nnex") && !line.contains("nœud…"));
+        found.filter(|line| !line.contains("node…") && !line.contains("onnect")).map(str::to_owned)
+    };
     for lang in [Lang::French, Lang::English] {
         i18n::set(lang);
         for name in ["healthy", "failing-over", "no-quorum", "unconfigured"] {
-            for keys in ["", "<enter>", "s", "m", "?"] {
-                let mut app = living(&fixture(name), look());
-                app.journal = crate::app::Journal::default();
-                press(&mut app, keys);
-                let shown = screen(&app, 80, 24);
-                // « connexion… » and the like are texts that end so.
-                let cut = shown.lines().find(|line| line.contains('…') && !line.contains("connect"));
-                assert_eq!(cut, None, "{lang:?} {name} {keys}");
+            for keys in ["", "<enter>", "m", "?", "3", "4", "5", "6", "7", "w"] {
+                let shown = shot(name, keys, 80, 24);
+                assert_eq!(cut(&shown), None, "{lang:?} {name} {keys}");
                 assert!(shown.lines().nth(23).is_some_and(|footer| footer.len() > 5));
+            }
+        }
+        for menu in 0..9 {
+            for keys in ["<enter>", "<enter><enter>", "<enter><enter><enter>"] {
+                let keys = format!("w{}{keys}", "j".repeat(menu));
+                let shown = told(2, &keys, 80, 24);
+                assert_eq!(cut(&shown), None, "{lang:?} {keys}");
             }
         }
     }
@@ -242,11 +209,42 @@ fn nothing_is_cut_at_eighty_columns_in_either_language() {
 fn no_size_is_too_small_to_survive() {
     for width in [1, 5, 20, 21, 40, 60] {
         for height in [1, 2, 4, 5, 8, 12] {
-            for keys in ["", "<enter>", "s", "2", "?"] {
-                let mut app = living(&fixture("failing-over"), look());
-                press(&mut app, keys);
-                screen(&app, width, height);
+            for keys in
+                ["", "<enter>", "2", "2x", "3", "4", "5", "6", "7", "?", "w", "2n", "2n<enter><enter><enter>"]
+            {
+                let mut stage = Stage::demo(World::new(at(0)), look(), 2);
+                stage.press(keys);
+                stage.buffer(width, height);
             }
         }
     }
+}
+
+/// Whatever is under a click does what its key does.
+#[test]
+fn clicks_hit_tabs_rows_keys_and_lines_of_the_menu() {
+    let mut stage = Stage::demo(World::new(at(0)), look(), 2);
+    let spots = |stage: &Stage| {
+        let mut terminal = ratatui::Terminal::new(ratatui::backend::TestBackend::new(80, 24)).unwrap();
+        let mut spots = Spots::default();
+        terminal.draw(|frame| spots = draw(&stage.app, frame)).unwrap();
+        spots
+    };
+    let find = |stage: &Stage, text: &str| -> (u16, u16) {
+        let shown = stage.screen(80, 24);
+        let (y, line) = shown.lines().enumerate().find(|(_, line)| line.contains(text)).unwrap();
+        let x = line[..line.find(text).unwrap()].width();
+        (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
+    };
+    let at = |stage: &Stage, text: &str| {
+        let (x, y) = find(stage, text);
+        spots(stage).at(x, y)
+    };
+    assert_eq!(at(&stage, "3 Ressources"), Some(Msg::Show(View::Resources)));
+    assert_eq!(at(&stage, "mail "), Some(Msg::Select(Item::Vip("mail".into()))));
+    assert_eq!(at(&stage, "w agir"), Some(Msg::Menu));
+    stage.press("w");
+    assert_eq!(at(&stage, "Supprimer une VIP"), Some(Msg::Pick(2)));
+    // What lies under the menu cannot be hit.
+    assert_eq!(spots(&stage).at(1, 1), None);
 }

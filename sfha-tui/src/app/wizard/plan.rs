@@ -1,0 +1,181 @@
+//! What a wizard is for, and what will happen.
+
+use sfha_proto::status::{ClusterStatus, NodeStatus};
+
+use super::{App, Kind, Name, Wizard};
+use crate::t;
+use crate::words::Tone;
+
+impl Kind {
+    /// What it is called.
+    pub fn title(self, app: &App) -> String {
+        match self {
+            Self::Init => t!("wizard-init"),
+            Self::Join => t!("wizard-join"),
+            Self::Token => t!("wizard-token"),
+            Self::PeerAdd => t!("wizard-peer-add"),
+            Self::Remove => t!("wizard-remove"),
+            Self::Rotate => t!("wizard-rotate"),
+            Self::Failover => t!("wizard-failover"),
+            Self::Standby => t!("wizard-standby"),
+            Self::Unstandby => t!("wizard-unstandby"),
+            Self::Maintenance if maintenance(app) => t!("wizard-maintenance-off"),
+            Self::Maintenance => t!("wizard-maintenance-on"),
+            Self::VipAdd => t!("wizard-vip-add"),
+            Self::VipRemove => t!("wizard-vip-remove"),
+        }
+    }
+
+    /// What it is for.
+    pub fn about(self, app: &App) -> String {
+        match self {
+            Self::Init => t!("about-init"),
+            Self::Join => t!("about-join"),
+            Self::Token => t!("about-token"),
+            Self::PeerAdd => t!("about-peer-add"),
+            Self::Remove => t!("about-remove"),
+            Self::Rotate => t!("about-rotate"),
+            Self::Failover => t!("about-failover"),
+            Self::Standby => t!("about-standby"),
+            Self::Unstandby => t!("about-unstandby"),
+            Self::Maintenance if maintenance(app) => t!("about-maintenance-off"),
+            Self::Maintenance => t!("about-maintenance-on"),
+            Self::VipAdd => t!("about-vip-add"),
+            Self::VipRemove => t!("about-vip-remove"),
+        }
+    }
+}
+
+fn maintenance(app: &App) -> bool {
+    app.status.as_ref().is_some_and(|status| status.maintenance)
+}
+
+fn able(node: &NodeStatus) -> bool {
+    node.online && node.daemon && !node.standby
+}
+
+impl App {
+    /// What will happen if the wizard's question is answered with yes.
+    pub fn plan(&self, wizard: &Wizard) -> Vec<(Tone, String)> {
+        let mut plan = Vec::new();
+        let target = wizard.value(Name::Target);
+        match (wizard.kind, &self.status) {
+            (Kind::Init, _) => {
+                let cluster = wizard.value(Name::Cluster).unwrap_or_default();
+                plan.push((Tone::Plain, t!("plan-init", cluster = cluster)));
+                match wizard.value(Name::MeshCidr) {
+                    Some(ip) => plan.push((Tone::Plain, t!("plan-init-mesh", ip = ip))),
+                    None => plan.push((Tone::Plain, t!("plan-init-lan"))),
+                }
+                plan.push((Tone::Plain, t!("plan-enable")));
+            }
+            (Kind::Join, _) => {
+                plan.push((Tone::Plain, t!("plan-join")));
+                plan.push((Tone::Plain, t!("plan-enable")));
+            }
+            (_, None) => {}
+            (Kind::Token, Some(_)) => {
+                let time = wizard.value(Name::Expires).unwrap_or_default();
+                plan.push((Tone::Plain, t!("plan-token", time = time)));
+                plan.push((Tone::Warn, t!("plan-token-secret")));
+            }
+            (Kind::PeerAdd, Some(_)) => {
+                let name = wizard.value(Name::New).unwrap_or_default();
+                let ip = wizard.value(Name::MeshIp).unwrap_or_default();
+                plan.push((Tone::Plain, t!("plan-peer-add", name = name, ip = ip)));
+            }
+            (Kind::VipAdd, Some(status)) => {
+                let address = wizard.value(Name::VipCidr).unwrap_or_default();
+                plan.push((Tone::Plain, t!("plan-vip-add", address = address)));
+                let holder = self.least_loaded(status, None).unwrap_or_default();
+                if !holder.is_empty() {
+                    plan.push((Tone::Plain, t!("plan-vip-holder", node = holder)));
+                }
+            }
+            (Kind::VipRemove, Some(status)) => {
+                let name = target.unwrap_or_default();
+                let vip = status.vips.iter().find(|vip| vip.name == name);
+                let address = vip.map(|vip| vip.address.clone()).unwrap_or_default();
+                plan.push((Tone::Bad, t!("plan-vip-remove", address = address)));
+            }
+            (Kind::Remove, Some(status)) => self.plan_remove(status, &target.unwrap_or_default(), &mut plan),
+            (Kind::Rotate, Some(_)) => {
+                match &target {
+                    Some(node) => plan.push((Tone::Plain, t!("plan-rotate-one", node = node.as_str()))),
+                    None => plan.push((Tone::Plain, t!("plan-rotate-all"))),
+                }
+                plan.push((Tone::Plain, t!("plan-rotate-steps")));
+                for rotating in self.mesh.iter().flat_map(|mesh| &mesh.rotating) {
+                    plan.push((Tone::Warn, t!("plan-rotate-resumes", node = rotating.node.as_str())));
+                }
+            }
+            (Kind::Failover, Some(status)) => match status.leader.as_deref() {
+                Some(leader) => self.plan_moves(status, leader, target.as_deref(), &mut plan),
+                None => plan.push((Tone::Bad, t!("plan-no-leader"))),
+            },
+            (Kind::Standby, Some(status)) => {
+                let node = target.unwrap_or_default();
+                self.plan_moves(status, &node, None, &mut plan);
+                plan.push((Tone::Plain, t!("plan-standby", node = node.as_str())));
+            }
+            (Kind::Unstandby, Some(_)) => {
+                plan.push((Tone::Plain, t!("plan-unstandby", node = target.unwrap_or_default())));
+            }
+            (Kind::Maintenance, Some(status)) if status.maintenance => {
+                plan.push((Tone::Plain, t!("plan-maintenance-off")));
+            }
+            (Kind::Maintenance, Some(_)) => plan.push((Tone::Warn, t!("plan-maintenance-on"))),
+        }
+        plan
+    }
+
+    fn plan_remove(&self, status: &ClusterStatus, name: &str, plan: &mut Vec<(Tone, String)>) {
+        let Some(node) = status.nodes.iter().find(|node| node.name == name) else {
+            plan.push((Tone::Bad, t!("plan-remove-peer", name = name)));
+            return;
+        };
+        self.plan_moves(status, name, None, plan);
+        plan.push((Tone::Bad, t!("plan-remove-node", node = name)));
+        if !node.online {
+            plan.push((Tone::Warn, t!("plan-remove-away", node = name)));
+        }
+        let left = status.nodes.len() - 1;
+        let needed = left / 2 + 1;
+        plan.push((Tone::Plain, t!("plan-remove-votes", count = left, needed = needed)));
+    }
+
+    /// Where everything goes that a node holds.
+    fn plan_moves(
+        &self,
+        status: &ClusterStatus,
+        from: &str,
+        to: Option<&str>,
+        plan: &mut Vec<(Tone, String)>,
+    ) {
+        let mut held: Vec<&str> = self.held_by(from);
+        let services = status.services.iter().filter(|service| service.holder.as_deref() == Some(from));
+        held.extend(services.map(|service| service.name.as_str()));
+        if held.is_empty() {
+            plan.push((Tone::Plain, t!("plan-holds-nothing", node = from)));
+            return;
+        }
+        if status.maintenance {
+            plan.push((Tone::Warn, t!("plan-in-maintenance")));
+            return;
+        }
+        let names = held.join(", ");
+        let count = held.len();
+        let to = to.map(str::to_owned).or_else(|| self.least_loaded(status, Some(from)));
+        match to {
+            Some(to) => plan.push((Tone::Plain, t!("plan-moves", count = count, names = names, to = to))),
+            None => plan.push((Tone::Bad, t!("plan-nowhere", count = count, names = names))),
+        }
+    }
+
+    /// The only node that could take over from that one, if there is only one; else the cluster decides.
+    fn least_loaded(&self, status: &ClusterStatus, without: Option<&str>) -> Option<String> {
+        let mut nodes = status.nodes.iter().filter(|node| able(node) && Some(node.name.as_str()) != without);
+        let first = nodes.next()?;
+        Some(if nodes.next().is_none() { first.name.clone() } else { t!("plan-best-node") })
+    }
+}

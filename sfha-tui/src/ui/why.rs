@@ -1,0 +1,105 @@
+//! Why something is where it is, as far as this node can tell.
+
+use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState};
+
+use crate::app::{App, EventKind, Item};
+use crate::t;
+use crate::words::{self, Tone};
+
+/// Sentences, each with how good or bad what it tells is.
+pub fn reasons(app: &App, item: &Item) -> Vec<(Tone, String)> {
+    let Some(status) = &app.status else { return Vec::new() };
+    let mut reasons = Vec::new();
+    match item {
+        Item::Vip(name) => {
+            let Some(vip) = status.vips.iter().find(|vip| vip.name == *name) else { return reasons };
+            vip_state(status, vip.state, &mut reasons);
+            if let Some(problem) = &vip.problem {
+                reasons.push((Tone::Bad, t!("why-problem", why = words::problem(problem))));
+            }
+            if let Some(holder) = vip.holder.as_deref() {
+                reasons.push((Tone::Good, t!("why-holder", node = holder)));
+            }
+            others(status, vip.holder.as_deref(), &mut reasons);
+            latest(app, EventKind::Vip, name, &mut reasons);
+        }
+        Item::Service(name) => {
+            let Some(service) = status.services.iter().find(|s| s.name == *name) else { return reasons };
+            if service.healthy == Some(false) {
+                reasons.push((Tone::Bad, t!("why-unhealthy")));
+            }
+            if service.failures > 0 {
+                reasons.push((Tone::Warn, t!("why-failures", count = service.failures)));
+            }
+            if let Some(holder) = service.holder.as_deref() {
+                reasons.push((Tone::Good, t!("why-runs", node = holder)));
+            }
+            others(status, service.holder.as_deref(), &mut reasons);
+            latest(app, EventKind::Service, name, &mut reasons);
+        }
+        Item::Check(name) => latest(app, EventKind::Check, name, &mut reasons),
+        Item::Node(name) => {
+            let Some(node) = status.nodes.iter().find(|node| node.name == *name) else { return reasons };
+            if status.fencing.pending.contains(name) {
+                reasons.push((Tone::Bad, t!("why-fencing")));
+            }
+            if !node.online {
+                reasons.push((Tone::Bad, t!("why-offline")));
+            } else if !node.daemon {
+                reasons.push((Tone::Bad, t!("why-no-daemon")));
+            } else if node.standby {
+                reasons.push((Tone::Warn, t!("why-standby")));
+            }
+            latest(app, EventKind::Node, name, &mut reasons);
+        }
+        Item::Peer(_) | Item::Event(_) => {}
+    }
+    reasons
+}
+
+fn vip_state(status: &ClusterStatus, state: VipState, reasons: &mut Vec<(Tone, String)>) {
+    match state {
+        VipState::Waiting if status.fencing.enabled => reasons.push((Tone::Warn, t!("why-waits-fencing"))),
+        VipState::Waiting => reasons.push((Tone::Warn, t!("why-waits"))),
+        VipState::Stopped if status.phase == Phase::Inquorate => {
+            reasons.push((Tone::Bad, t!("why-no-quorum")))
+        }
+        VipState::Stopped => reasons.push((Tone::Bad, t!("why-nobody"))),
+        VipState::Releasing => reasons.push((Tone::Warn, t!("why-releasing"))),
+        VipState::Acquiring => reasons.push((Tone::Warn, t!("why-acquiring"))),
+        VipState::Failed => reasons.push((Tone::Bad, t!("why-failed"))),
+        VipState::Active | VipState::Unknown => {}
+    }
+}
+
+/// Who could not have it.
+fn others(status: &ClusterStatus, holder: Option<&str>, reasons: &mut Vec<(Tone, String)>) {
+    let mut out: Vec<String> = Vec::new();
+    for node in status.nodes.iter().filter(|node| Some(node.name.as_str()) != holder) {
+        let why = match node {
+            NodeStatus { online: false, .. } => t!("node-offline"),
+            NodeStatus { daemon: false, .. } => t!("node-no-daemon"),
+            NodeStatus { standby: true, .. } => t!("node-standby"),
+            NodeStatus { .. } => continue,
+        };
+        out.push(t!("why-node", node = node.name.as_str(), why = why));
+    }
+    if !out.is_empty() {
+        reasons.push((Tone::Dim, t!("why-not", nodes = out.join(", "))));
+    }
+    if status.maintenance {
+        reasons.push((Tone::Warn, t!("why-maintenance")));
+    }
+}
+
+/// What happened to it last, and what that followed from.
+fn latest(app: &App, kind: EventKind, name: &str, reasons: &mut Vec<(Tone, String)>) {
+    let Some(event) = app.events.all().rev().find(|event| event.kind == kind && event.subject == name) else {
+        return;
+    };
+    let root = app.events.chain(event.id).first().map(|(_, root)| *root).filter(|root| root.id != event.id);
+    for event in std::iter::once(event).chain(root) {
+        let time = event.at.to_zoned(app.zone.clone()).strftime("%H:%M:%S").to_string();
+        reasons.push((event.tone, t!("why-event", time = time, text = event.text.as_str())));
+    }
+}
