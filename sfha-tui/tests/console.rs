@@ -1,16 +1,21 @@
-//! The dashboard on a real terminal: what it takes, it gives back.
+//! The dashboard on a real terminal: what it takes, it gives back, and what is on it is what is meant.
 
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::num::NonZeroU16;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+#[allow(dead_code, reason = "other tests use the rest")]
+mod common;
+
+use common::Fake;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -29,6 +34,8 @@ struct Session {
     terminal: OwnedFd,
     output: Receiver<Vec<u8>>,
     seen: String,
+    /// What the terminal shows.
+    screen: vt100::Parser,
 }
 
 impl Session {
@@ -63,7 +70,14 @@ impl Session {
                 }
             }
         });
-        Self { child, keyboard, terminal: pty.slave, output, seen: String::new() }
+        Self {
+            child,
+            keyboard,
+            terminal: pty.slave,
+            output,
+            seen: String::new(),
+            screen: vt100::Parser::default(),
+        }
     }
 
     /// Reads until `text` has been written since the last call.
@@ -72,12 +86,40 @@ impl Session {
         while !self.seen.contains(text) {
             let left = end.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
+                Ok(bytes) => self.hear(&bytes),
                 Err(_) => panic!("{text:?} was not written; this was: {:?}", self.seen),
             }
         }
         let after = self.seen.find(text).unwrap() + text.len();
         self.seen.drain(..after);
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        self.screen.process(bytes);
+        self.seen.push_str(&String::from_utf8_lossy(bytes));
+    }
+
+    /// Reads until the screen is as wanted.
+    fn see(&mut self, what: &str, wanted: impl Fn(&str) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !wanted(&self.screen.screen().contents()) {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.hear(&bytes),
+                Err(_) => panic!("{what} was not to be seen:\n{}", self.screen.screen().contents()),
+            }
+        }
+    }
+
+    /// Makes the terminal another size, and says so as a terminal does.
+    fn resize(&mut self, columns: u16, rows: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the descriptor is open as long as `self`, and the kernel only reads the structure.
+        let done = unsafe { libc::ioctl(self.keyboard.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        assert_eq!(done, 0);
+        self.screen.screen_mut().set_size(NonZeroU16::new(rows).unwrap(), NonZeroU16::new(columns).unwrap());
+        // It has no controlling terminal that would do this.
+        self.signal(Signal::SIGWINCH);
     }
 
     fn press(&mut self, keys: &str) {
@@ -176,4 +218,71 @@ fn a_terminal_that_goes_away_ends_it() {
         assert!(Instant::now() < end, "it did not end");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn a_terminal_of_another_size_is_filled() {
+    let mut session = Session::start(&["--demo"]);
+    session.see("the footer on line 24", |screen| {
+        screen.lines().nth(23).is_some_and(|line| line.contains("quitter"))
+    });
+    session.resize(120, 40);
+    session.see("the footer on line 40", |screen| {
+        let lines: Vec<&str> = screen.lines().collect();
+        lines.len() == 40 && lines[39].contains("quitter") && !lines[23].contains("quitter")
+    });
+    session.see("titles of columns that had no room", |screen| screen.contains("INTERFACE"));
+    session.resize(60, 20);
+    session.see("the footer on line 20", |screen| {
+        screen.lines().count() == 20 && screen.lines().nth(19).is_some_and(|line| line.contains("quitter"))
+    });
+    session.press("q");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn a_click_is_as_good_as_a_key() {
+    let mut session = Session::start(&["--demo"]);
+    session.see("the overview", |screen| screen.contains("Nœuds 3/3"));
+    // Column 25, line 2: « 3 Ressources ».
+    session.press("\x1b[<0;25;2M\x1b[<0;25;2m");
+    session.see("the resources", |screen| screen.contains("Pourquoi"));
+    session.press("q");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn a_connection_that_is_lost_is_told_and_comes_back() {
+    let status: serde_json::Value = serde_json::from_str(include_str!("fixtures/healthy.json")).unwrap();
+    let times = std::sync::atomic::AtomicU32::new(0);
+    let fake = Fake::start(move |request| {
+        let mut answers = common::result(request, serde_json::json!({}));
+        if request["method"] == "subscribe" {
+            answers.push(serde_json::json!({"event": "status", "seq": 1, "data": status}));
+            if times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                answers.push(serde_json::json!({"pause_ms": 300}));
+                answers.push(serde_json::Value::Null);
+            }
+        }
+        answers
+    });
+    let mut session = Session::start(&["--socket", fake.socket().to_str().unwrap()]);
+    session.see("the cluster", |screen| screen.contains("en direct") && screen.contains("Nœuds 3/3"));
+    session.see("the loss", |screen| screen.contains("connexion perdue") && screen.contains("Nœuds 3/3"));
+    session.see("the return", |screen| screen.contains("en direct") && screen.contains("rétablie"));
+    session.press("q");
+    assert_eq!(session.end().code(), Some(0));
+}
+
+#[test]
+fn a_theme_is_taken_from_flag_and_environment_and_a_wrong_one_refused() {
+    // The background of the dark one, as it is written.
+    let dark = "48;2;17;21;28";
+    let mut session = Session::start(&["--demo", "--theme", "dark"]);
+    session.expect(dark);
+    session.press("q");
+    assert_eq!(session.end().code(), Some(0));
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_sfha")).args(["--demo", "--theme", "neon"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
 }

@@ -12,7 +12,7 @@ use crate::t;
 /// Lines of a graph that can be read.
 const GRAPH: u16 = 4;
 /// Lines of a graph that is large enough.
-const TALLEST: u16 = 12;
+const TALLEST: u16 = 18;
 
 /// Draws the view.
 pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
@@ -52,14 +52,17 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
     }
 }
 
-/// This node's end of the mesh.
+/// This node's end of the mesh, and what happened in it.
 fn here(app: &App, frame: &mut Frame<'_>, area: Rect) {
     if area.height < 4 {
         return;
     }
     let mut lines = vec![super::rule(app, usize::from(area.width), t!("section-here"), "")];
     lines.extend(details::lines(app, &details::here(app)));
-    super::plain_list(app, frame, area, lines);
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).min(area.height);
+    let [facts, rest] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
+    super::plain_list(app, frame, facts, lines);
+    events::about(app, frame, rest, &[EventKind::Mesh]);
 }
 
 /// The selected peer: facts, traffic, quality.
@@ -73,7 +76,7 @@ fn peer(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let two = two.min(TALLEST);
     let facts = u16::try_from(pairs.len() + 1).unwrap_or(u16::MAX).min(area.height);
     let lengths = [facts, one, two].map(Constraint::Length);
-    let [facts, traffic, quality, rest] =
+    let [facts, traffic, quality, _] =
         Layout::vertical(lengths.into_iter().chain([Constraint::Fill(1)])).areas(area);
     let mut lines = vec![super::rule(app, width, details::title(item), "")];
     lines.extend(pairs);
@@ -84,5 +87,4 @@ fn peer(app: &App, frame: &mut Frame<'_>, area: Rect) {
     if two > 0 {
         graph::quality(app, frame, quality, name);
     }
-    events::about(app, frame, rest, &[EventKind::Mesh]);
 }

@@ -173,6 +173,23 @@ fn run(backs: &mut String, texts: &mut String, (x, y): (u16, u16), text: &str, s
             "<rect x=\"{left:.1}\" y=\"{under}\" width=\"{width:.1}\" height=\"1\" fill=\"{fill}\"/>"
         );
     }
+    // Bars are drawn as such: those of a font leave gaps between lines.
+    let eighths = |c: char| ('▁'..='█').contains(&c).then(|| f64::from(u32::from(c) - 0x2580));
+    let mut rest = String::new();
+    for (number, c) in text.chars().enumerate() {
+        let Some(eighths) = eighths(c) else {
+            rest.push(c);
+            continue;
+        };
+        rest.push(' ');
+        let (x, high) = (left + number as f64 * WIDTH, HEIGHT * eighths / 8.0);
+        let (y, fill) = (top + HEIGHT - high, &style.fore);
+        let _ = writeln!(
+            backs,
+            "<rect x=\"{x:.1}\" y=\"{y:.2}\" width=\"{WIDTH}\" height=\"{high:.2}\" fill=\"{fill}\"/>"
+        );
+    }
+    let text = rest.as_str();
     if text.trim().is_empty() {
         return;
     }
