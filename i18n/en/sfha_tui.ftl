@@ -1091,6 +1091,9 @@ pair-version = Version
 pair-state-version = Configuration
 state-version = { $epoch }.{ $version } ({ $hash })
 pair-kind = Type
+pair-service = Service
+pair-on-nodes = By node
+on-node = { $node }: { $state }
 pair-error = Error
 pair-backend = WireGuard
 mesh-here-up = up
@@ -1159,6 +1162,7 @@ why-releasing = Its node lets it go, then the next one takes it.
 why-acquiring = The new node is taking it.
 why-failed = The chosen node cannot put the address up.
 why-unhealthy = Its health check fails.
+why-elsewhere = Somebody else runs it on { $nodes }.
 why-failures = { $count ->
         [one] { $count } failure counted.
        *[other] { $count } failures counted.

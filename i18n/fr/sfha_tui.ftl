@@ -1096,6 +1096,9 @@ pair-version = Version
 pair-state-version = Configuration
 state-version = { $epoch }.{ $version } ({ $hash })
 pair-kind = Type
+pair-service = Service
+pair-on-nodes = Par nœud
+on-node = { $node } : { $state }
 pair-error = Erreur
 pair-backend = WireGuard
 mesh-here-up = actif
@@ -1164,6 +1167,7 @@ why-releasing = Son nœud la lâche, le suivant la prend ensuite.
 why-acquiring = Le nouveau nœud la prend.
 why-failed = Le nœud choisi n'arrive pas à poser l'adresse.
 why-unhealthy = Son contrôle de santé est en échec.
+why-elsewhere = Quelqu'un d'autre le fait tourner sur { $nodes }.
 why-failures = { $count ->
         [one] { $count } échec compté.
        *[other] { $count } échecs comptés.

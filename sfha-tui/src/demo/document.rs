@@ -1,5 +1,7 @@
 //! The documents that the daemon of the invented cluster would send.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use sfha_proto::SCHEMA;
 use sfha_proto::mesh::{Backend, EndpointProblem, MeshStatus, PairStatus, PeerState, PeerStatus};
@@ -110,6 +112,9 @@ impl World {
             holder: vip.and_then(|vip| vip.holder),
             healthy: (state == "active").then_some(service.healthy),
             failures: service.failures,
+            target: None,
+            problem: None,
+            elsewhere: Vec::new(),
         }
     }
 
@@ -119,6 +124,8 @@ impl World {
             kind: kind.to_owned(),
             healthy: Some(good),
             last_error: (!good).then(|| error.to_owned()),
+            service: Some(if kind == "http" { "nginx" } else { "postgres" }.to_owned()),
+            nodes: BTreeMap::new(),
         };
         vec![
             check("db-port", "tcp", true, ""),

@@ -102,13 +102,22 @@ fn vip(app: &App, vip: &VipStatus) -> Vec<Pair> {
 fn service(app: &App, service: &ServiceStatus) -> Vec<Pair> {
     let (tone, state) = words::service(&service.state);
     let (health_tone, health) = words::health(service.healthy);
-    vec![
+    let place = service.holder.clone().unwrap_or_else(|| words::none(app.look.utf8));
+    let place = match service.target.as_ref().filter(|target| service.holder.as_ref() != Some(*target)) {
+        Some(target) => format!("{place} {} {target}", if app.look.utf8 { "→" } else { ">" }),
+        None => place,
+    };
+    let mut pairs = vec![
         (t!("pair-state"), state, tone),
         plain(t!("pair-unit"), service.unit.clone()),
-        plain(t!("pair-holder"), service.holder.clone().unwrap_or_else(|| words::none(app.look.utf8))),
+        plain(t!("pair-holder"), place),
         (t!("pair-health"), health, health_tone),
         plain(t!("pair-failures"), service.failures.to_string()),
-    ]
+    ];
+    if let Some(problem) = &service.problem {
+        pairs.push((t!("pair-problem"), words::problem(problem), Tone::Bad));
+    }
+    pairs
 }
 
 /// Shown as long as there is something to show it of; much of it is worth a colour.
@@ -151,11 +160,22 @@ fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
 fn check(app: &App, check: &HealthStatus) -> Vec<Pair> {
     let (tone, state) = words::health(check.healthy);
     let error = check.last_error.clone().unwrap_or_else(|| words::none(app.look.utf8));
-    vec![
+    let mut pairs = vec![
         (t!("pair-state"), state, tone),
         plain(t!("pair-kind"), check.kind.clone()),
         plain(t!("pair-error"), error),
-    ]
+    ];
+    if let Some(service) = &check.service {
+        pairs.push(plain(t!("pair-service"), service.clone()));
+    }
+    if !check.nodes.is_empty() {
+        let one = |(node, healthy): (&String, &Option<bool>)| {
+            t!("on-node", node = node.as_str(), state = words::health(*healthy).1)
+        };
+        let all: Vec<String> = check.nodes.iter().map(one).collect();
+        pairs.push(plain(t!("pair-on-nodes"), all.join(", ")));
+    }
+    pairs
 }
 
 /// This node's end of the mesh.

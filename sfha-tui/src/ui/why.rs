@@ -28,6 +28,12 @@ pub fn reasons(app: &App, item: &Item) -> Vec<(Tone, String)> {
             if service.healthy == Some(false) {
                 reasons.push((Tone::Bad, t!("why-unhealthy")));
             }
+            if !service.elsewhere.is_empty() {
+                reasons.push((Tone::Bad, t!("why-elsewhere", nodes = service.elsewhere.join(", "))));
+            }
+            if let Some(problem) = &service.problem {
+                reasons.push((Tone::Bad, t!("why-problem", why = words::problem(problem))));
+            }
             if service.failures > 0 {
                 reasons.push((Tone::Warn, t!("why-failures", count = service.failures)));
             }
