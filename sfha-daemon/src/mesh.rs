@@ -337,6 +337,8 @@ impl MeshTask {
         }
         let mut view = view::empty(&self.file, &self.key, &self.device);
         view::fill(&mut view, state, self.me, status, &paths);
+        let hearsay = self.prober.as_ref().map(PathHandle::hearsay).unwrap_or_default();
+        view.pairs = view::pairs(state, &hearsay);
         self.view.send_if_modified(|old| {
             let changed = **old != view;
             *old = Arc::new(view);

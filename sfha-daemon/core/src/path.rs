@@ -119,6 +119,19 @@ pub struct View {
     pub direct_dead: bool,
 }
 
+/// What another node says about its path to a third one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hearsay {
+    /// Who says it.
+    pub from: NodeId,
+    /// Where the path leads.
+    pub to: NodeId,
+    /// The node that relays, if the path is not direct.
+    pub via: Option<NodeId>,
+    /// Round-trip time, while it gets answers.
+    pub rtt: Option<Duration>,
+}
+
 /// What is to be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
@@ -247,6 +260,19 @@ impl Paths {
     #[must_use]
     pub fn views(&self, now: Time) -> BTreeMap<NodeId, View> {
         self.peers.iter().map(|(id, peer)| (*id, peer.view(now))).collect()
+    }
+
+    /// What the others say about their paths, this node's end included, as long as it is news.
+    #[must_use]
+    pub fn hearsay(&self, now: Time) -> Vec<Hearsay> {
+        let reports = self.peers.iter().filter_map(|(id, peer)| Some((*id, peer.fresh_report(now)?)));
+        let said = |from: NodeId, entry: &Entry| Hearsay {
+            from,
+            to: entry.node,
+            via: entry.claim.via,
+            rtt: entry.rtt_us.map(|us| Duration::from_micros(us.into())),
+        };
+        reports.flat_map(|(from, report)| report.values().map(move |entry| said(from, entry))).collect()
     }
 
     /// The nodes that are not reached directly, and through whom.

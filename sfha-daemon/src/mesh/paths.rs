@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sfha_core::path::wire::{Datagram, MAX_DATAGRAM};
-use sfha_core::path::{Action, Health, Member, Observation, Paths, Route, View};
+use sfha_core::path::{Action, Health, Hearsay, Member, Observation, Paths, Route, View};
 use sfha_core::rotation::keys_of;
 use sfha_core::{ClusterState, NodeId, Time};
 use sfha_proto::mesh::EndpointProblem;
@@ -53,6 +53,7 @@ pub struct PathHandle {
     observed: watch::Sender<Arc<DeviceStatus>>,
     routes: watch::Receiver<Routes>,
     views: watch::Receiver<Views>,
+    hearsay: watch::Receiver<Vec<Hearsay>>,
 }
 
 impl PathHandle {
@@ -77,6 +78,11 @@ impl PathHandle {
     pub fn views(&self) -> Views {
         self.views.borrow().clone()
     }
+
+    /// What others say about their paths.
+    pub fn hearsay(&self) -> Vec<Hearsay> {
+        self.hearsay.borrow().clone()
+    }
 }
 
 /// The task. It ends when its handle or the state is dropped.
@@ -95,6 +101,7 @@ pub struct PathTask {
     observed: watch::Receiver<Arc<DeviceStatus>>,
     routes: watch::Sender<Routes>,
     views: watch::Sender<Views>,
+    hearsay: watch::Sender<Vec<Hearsay>>,
     relayed_at: Option<Instant>,
 }
 
@@ -112,6 +119,7 @@ impl PathTask {
         let (observed_tx, observed) = watch::channel(Arc::new(status));
         let (routes, routes_rx) = watch::channel(Routes { relays: adopted.clone(), ..Routes::default() });
         let (views, views_rx) = watch::channel(Views::new());
+        let (hearsay, hearsay_rx) = watch::channel(Vec::new());
         let mut task = Self {
             core: Paths::new(me, unix_now()),
             started: Instant::now(),
@@ -126,6 +134,7 @@ impl PathTask {
             observed,
             routes,
             views,
+            hearsay,
             relayed_at: None,
         };
         task.set_members();
@@ -135,7 +144,7 @@ impl PathTask {
         }
         task.observed.mark_changed();
         tokio::spawn(task.run());
-        PathHandle { observed: observed_tx, routes: routes_rx, views: views_rx }
+        PathHandle { observed: observed_tx, routes: routes_rx, views: views_rx, hearsay: hearsay_rx }
     }
 
     fn now(&self) -> Time {
@@ -322,6 +331,7 @@ impl PathTask {
             shown.insert(id, (view, problem));
         }
         self.views.send_replace(shown);
+        self.hearsay.send_replace(self.core.hearsay(now));
         // After what is shown: whoever this wakes looks at that, too.
         self.routes.send_if_modified(|old| {
             for node in old.relays.keys().chain(routes.relays.keys()).collect::<BTreeSet<_>>() {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sfha_core::path::{Health, Route};
+use sfha_core::path::{Health, Hearsay, Route};
 use sfha_core::rotation::keys_of;
 use sfha_core::{ClusterState, NodeId};
-use sfha_proto::mesh::{Backend, MeshStatus, PeerState, PeerStatus};
+use sfha_proto::mesh::{Backend, MeshStatus, PairStatus, PeerState, PeerStatus};
 
 use super::paths::Views;
 use crate::io::wireguard::{self, Device, DeviceStatus, PrivateKey};
@@ -56,6 +56,18 @@ pub(super) fn fill(
     }
     view.rotating = crate::rotation::under_way(state);
     view.peers.sort_by(|a, b| a.name.cmp(&b.name));
+}
+
+/// What the others say about their paths, by name.
+pub(super) fn pairs(state: &ClusterState, hearsay: &[Hearsay]) -> Vec<PairStatus> {
+    let known = |said: &&Hearsay| state.nodes.contains_key(&said.from) && state.nodes.contains_key(&said.to);
+    let pair = |said: &Hearsay| PairStatus {
+        from: state.node_name(said.from),
+        to: state.node_name(said.to),
+        path: said.via.map_or_else(|| "direct".to_owned(), |relay| state.node_name(relay)),
+        rtt_ms: said.rtt.map(milliseconds),
+    };
+    hearsay.iter().filter(known).map(pair).collect()
 }
 
 fn by_handshake(seen: Option<&wireguard::PeerStatus>) -> PeerState {

@@ -247,3 +247,16 @@ fn a_relay_that_does_not_forward_is_given_up() {
     alone.run(5000);
     assert_eq!(alone.route(2), Route::Via(4));
 }
+
+#[test]
+fn what_others_say_about_their_paths_is_told_while_it_is_news() {
+    let mut alone = Alone::new(1, 3);
+    let relayed = Claim { via: Some(1), direct: false, version: 1 };
+    alone.reports.insert(2, vec![entry(1, FINE, Some(800)), entry(3, relayed, Some(24_000))]);
+    alone.run(2000);
+    let said = |to, via, us| Hearsay { from: 2, to, via, rtt: Some(Duration::from_micros(us)) };
+    assert_eq!(alone.paths.hearsay(at(alone.now)), [said(1, None, 800), said(3, Some(1), 24_000)]);
+    alone.reports.clear();
+    alone.run(5000);
+    assert_eq!(alone.paths.hearsay(at(alone.now)), []);
+}
