@@ -102,6 +102,31 @@ async fn orders_are_answered_by_their_tag_whatever_their_order() {
 }
 
 #[tokio::test]
+async fn steps_go_by_the_tag_of_their_order_and_those_of_others_are_not_heard() {
+    let fake = Fake::start(|request| match request["method"].as_str() {
+        Some("subscribe") => subscribed(request),
+        Some("mesh.rotate-keys") => {
+            let mut lines = vec![fake::progress(&json!({"id": 999}), "key-prepare", 1)];
+            lines.push(fake::progress(request, "key-commit", 2));
+            lines.extend(fake::result(request, json!({"done": true})));
+            lines
+        }
+        _ => fake::error(request, "not-configured", json!({})),
+    });
+    let (mut events, orders) = start(fake.socket());
+    orders.send(Order { tag: 4, method: method::MESH_ROTATE_KEYS, params: json!({}) }).await.unwrap();
+    let mut steps = Vec::new();
+    loop {
+        match next(&mut events).await {
+            LinkEvent::Progress { tag, progress } => steps.push((tag, progress.elapsed_ms)),
+            LinkEvent::Answer { tag: 4, outcome: Ok(_) } => break,
+            _ => {}
+        }
+    }
+    assert_eq!(steps, [(4, 2)]);
+}
+
+#[tokio::test]
 async fn a_daemon_that_only_speaks_on_change_is_asked_for_its_mesh() {
     let fake = Fake::start(|request| match request["method"].as_str() {
         Some("subscribe") => subscribed(request),

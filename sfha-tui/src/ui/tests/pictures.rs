@@ -149,7 +149,7 @@ fn svg(buffer: &Buffer, palette: Palette) -> String {
     let height = 2.0 * MARGIN + f64::from(buffer.area.height) * HEIGHT;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
-         font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\" xml:space=\"preserve\">\n\
+         font-family=\"DejaVu Sans Mono, Menlo, Consolas, monospace\" font-size=\"14\" shape-rendering=\"crispEdges\" xml:space=\"preserve\">\n\
          <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{}\"/>\n{backs}{texts}</svg>\n",
         colours.1
     )
@@ -175,20 +175,20 @@ fn run(backs: &mut String, texts: &mut String, (x, y): (u16, u16), text: &str, s
     }
     // Bars are drawn as such: those of a font leave gaps between lines.
     let eighths = |c: char| ('▁'..='█').contains(&c).then(|| f64::from(u32::from(c) - 0x2580));
-    let mut rest = String::new();
-    for (number, c) in text.chars().enumerate() {
-        let Some(eighths) = eighths(c) else {
-            rest.push(c);
-            continue;
-        };
-        rest.push(' ');
-        let (x, high) = (left + number as f64 * WIDTH, HEIGHT * eighths / 8.0);
-        let (y, fill) = (top + HEIGHT - high, &style.fore);
-        let _ = writeln!(
-            backs,
-            "<rect x=\"{x:.1}\" y=\"{y:.2}\" width=\"{WIDTH}\" height=\"{high:.2}\" fill=\"{fill}\"/>"
-        );
+    let chars: Vec<char> = text.chars().collect();
+    let mut number = 0;
+    for bar in chars.chunk_by(|a, b| a == b) {
+        if let Some(eighths) = eighths(bar[0]) {
+            let (x, high) = (left + number as f64 * WIDTH, HEIGHT * eighths / 8.0);
+            let (y, fill, wide) = (top + HEIGHT - high, &style.fore, bar.len() as f64 * WIDTH);
+            let _ = writeln!(
+                backs,
+                "<rect x=\"{x:.1}\" y=\"{y:.2}\" width=\"{wide:.1}\" height=\"{high:.2}\" fill=\"{fill}\"/>"
+            );
+        }
+        number += bar.len();
     }
+    let rest: String = chars.iter().map(|c| if eighths(*c).is_some() { ' ' } else { *c }).collect();
     let text = rest.as_str();
     if text.trim().is_empty() {
         return;
