@@ -243,11 +243,13 @@ fn a_terminal_of_another_size_is_filled() {
 #[test]
 fn a_click_is_as_good_as_a_key() {
     let mut session = Session::start(&["--demo"]);
+    session.expect("\x1b[?1000h\x1b[?1006h");
     session.see("the overview", |screen| screen.contains("Nœuds 3/3"));
     // Column 25, line 2: « 3 Ressources ».
     session.press("\x1b[<0;25;2M\x1b[<0;25;2m");
     session.see("the resources", |screen| screen.contains("Pourquoi"));
     session.press("q");
+    session.expect("\x1b[?1006l\x1b[?1000l");
     assert_eq!(session.end().code(), Some(0));
 }
 

@@ -298,6 +298,22 @@ fn what_followed_from_what_is_told() {
 }
 
 #[test]
+fn the_end_of_the_events_is_followed_until_one_moves_up_and_again_at_the_end() {
+    let mut app = app("healthy");
+    for second in 1..4 {
+        let mut next = status("healthy");
+        next.maintenance = second % 2 == 1;
+        heard(&mut app, LinkEvent::Status(Box::new(next)), second);
+    }
+    app.update(Msg::Show(View::Events));
+    assert_eq!(app.selected(), None);
+    app.update(Msg::Move(-1));
+    assert_eq!(app.selected(), Some(&Item::Event(2)));
+    app.update(Msg::Move(1));
+    assert_eq!(app.selected(), None);
+}
+
+#[test]
 fn a_click_selects_and_a_second_one_opens() {
     let mut app = app("healthy");
     let item = Item::Vip("web".into());
