@@ -428,8 +428,8 @@ fn changes_are_sent_as_the_protocol_wants_them() {
     for (line, method, params) in [
         ("standby node2", "standby", json!({"node": "node2"})),
         ("unstandby", "unstandby", json!({"node": null})),
-        ("maintenance on", "maintenance", json!({"on": true})),
-        ("maintenance off", "maintenance", json!({"on": false})),
+        ("maintenance on", "maintenance", json!({"on": true, "until": null})),
+        ("maintenance off", "maintenance", json!({"on": false, "until": null})),
         ("mesh revoke k7f2", "mesh.revoke", json!({"name": "k7f2"})),
         ("mesh token --expires 90s", "mesh.token", json!({"expires_s": 90, "ip": null})),
         (

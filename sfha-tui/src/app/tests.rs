@@ -98,7 +98,7 @@ fn maintenance_is_turned_to_what_it_is_not() {
     for (fixture, on) in [("failing-over", false), ("healthy", true)] {
         let mut app = app(fixture);
         begin(&mut app, Kind::Maintenance);
-        assert_eq!(sent(&app.update(Msg::Next)).params, json!({"on": on}));
+        assert_eq!(sent(&app.update(Msg::Next)).params, json!({"on": on, "until": null}));
     }
 }
 

@@ -52,16 +52,22 @@ pub enum Kind {
     VipAdd,
     /// Removes one.
     VipRemove,
+    /// Gives a systemd unit to the cluster.
+    ServiceAdd,
+    /// Takes it back.
+    ServiceRemove,
 }
 
 impl Kind {
     /// In the order of the menu.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Init,
         Self::Join,
         Self::Token,
         Self::VipAdd,
         Self::VipRemove,
+        Self::ServiceAdd,
+        Self::ServiceRemove,
         Self::Failover,
         Self::Standby,
         Self::Unstandby,
@@ -73,7 +79,7 @@ impl Kind {
 
     /// What it destroys does not come back: the name has to be typed.
     pub fn destroys(self) -> bool {
-        matches!(self, Self::Remove | Self::VipRemove)
+        matches!(self, Self::Remove | Self::VipRemove | Self::ServiceRemove)
     }
 
     /// For nodes without a cluster.
@@ -186,6 +192,7 @@ impl App {
             Kind::Token | Kind::PeerAdd | Kind::Rotate => status.is_some_and(|status| status.mesh.enabled),
             Kind::Standby => nodes(false),
             Kind::Unstandby => nodes(true),
+            Kind::ServiceRemove => status.is_some_and(|status| !status.services.is_empty()),
             Kind::VipRemove => status.is_some_and(|status| !status.vips.is_empty()),
             Kind::Remove | Kind::Failover => status.is_some_and(|status| status.nodes.len() > 1),
             _ => true,

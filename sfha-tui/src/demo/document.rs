@@ -72,6 +72,7 @@ impl World {
                 hash: "5d41402abc4b2a76".to_owned(),
             }),
             links: Vec::new(),
+            maintenance_until: None,
             mesh_detail: Some(mesh),
         }
     }
@@ -129,7 +130,7 @@ impl World {
         };
         vec![
             check("db-port", "tcp", true, ""),
-            check("web-http", "http", self.services[0].healthy, "HTTP 503"),
+            check("web-http", "http", self.services[0].healthy, "status-503"),
         ]
     }
 

@@ -6,7 +6,7 @@ use sfha_proto::mesh::{TokenListed, TokenMade};
 use sfha_proto::message::{FailoverDone, Progress, RotateDone, RotatedNode, Step, method};
 use sfha_proto::{ErrorCode, Failure, SCHEMA};
 
-use super::world::{HERE, Node, Vip, World};
+use super::world::{HERE, Node, Service, Vip, World};
 use crate::client::link::{LinkEvent, Order};
 
 /// How long each step of a change of keys takes.
@@ -67,6 +67,26 @@ impl World {
                     Ok(self.changed(format!("vip removed vip={}", name())))
                 }
                 None => Err(not_found("vip", &name())),
+            },
+            method::SERVICE_ADD => {
+                let (name, unit) = (name(), text("unit").unwrap_or_default());
+                if self.services.iter().any(|service| service.name == name) {
+                    return Err(Failure::new(ErrorCode::AlreadyExists)
+                        .with("kind", "service")
+                        .with("name", name));
+                }
+                let message = format!("service added service={name} unit={unit}");
+                let with = self.vips.first().map(|vip| vip.name.clone()).unwrap_or_default();
+                self.services.push(Service { name, unit, with, failures: 0, healthy: true });
+                Ok(self.changed(message))
+            }
+            method::SERVICE_REMOVE => match self.services.iter().skip(1).position(|s| s.name == name()) {
+                // The story needs its first one.
+                Some(at) => {
+                    self.services.remove(at + 1);
+                    Ok(self.changed(format!("service removed service={}", name())))
+                }
+                None => Err(not_found("service", &name())),
             },
             method::FAILOVER => self.failover(tag, text("to").as_deref()),
             method::MESH_TOKEN => self.token(params["expires_s"].as_i64().unwrap_or(3600), text("ip")),

@@ -102,15 +102,10 @@ fn vip(app: &App, vip: &VipStatus) -> Vec<Pair> {
 fn service(app: &App, service: &ServiceStatus) -> Vec<Pair> {
     let (tone, state) = words::service(&service.state);
     let (health_tone, health) = words::health(service.healthy);
-    let place = service.holder.clone().unwrap_or_else(|| words::none(app.look.utf8));
-    let place = match service.target.as_ref().filter(|target| service.holder.as_ref() != Some(*target)) {
-        Some(target) => format!("{place} {} {target}", if app.look.utf8 { "→" } else { ">" }),
-        None => place,
-    };
     let mut pairs = vec![
         (t!("pair-state"), state, tone),
         plain(t!("pair-unit"), service.unit.clone()),
-        plain(t!("pair-holder"), place),
+        plain(t!("pair-holder"), words::service_place(service, app.look.utf8)),
         (t!("pair-health"), health, health_tone),
         plain(t!("pair-failures"), service.failures.to_string()),
     ];
@@ -159,10 +154,10 @@ fn peer(app: &App, peer: &PeerStatus) -> Vec<Pair> {
 
 fn check(app: &App, check: &HealthStatus) -> Vec<Pair> {
     let (tone, state) = words::health(check.healthy);
-    let error = check.last_error.clone().unwrap_or_else(|| words::none(app.look.utf8));
+    let error = check.last_error.as_deref().map_or_else(|| words::none(app.look.utf8), words::check_error);
     let mut pairs = vec![
         (t!("pair-state"), state, tone),
-        plain(t!("pair-kind"), check.kind.clone()),
+        plain(t!("pair-kind"), words::probe(&check.kind)),
         plain(t!("pair-error"), error),
     ];
     if let Some(service) = &check.service {

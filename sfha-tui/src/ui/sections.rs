@@ -271,7 +271,7 @@ pub fn services(app: &App, items: &[Item]) -> Option<Section> {
             cells: vec![
                 text(app, service.name.clone()),
                 toned(app, tone, state),
-                text(app, service.holder.clone().unwrap_or_else(|| words::none(app.look.utf8))),
+                text(app, words::service_place(service, app.look.utf8)),
                 toned(app, health.0, health.1),
                 text(app, service.unit.clone()),
                 text(app, service.failures.to_string()),
@@ -314,8 +314,8 @@ pub fn checks(app: &App, items: &[Item]) -> Option<Section> {
             cells: vec![
                 text(app, check.name.clone()),
                 toned(app, tone, state),
-                text(app, check.kind.clone()),
-                text(app, check.last_error.clone().unwrap_or_default()),
+                text(app, words::probe(&check.kind)),
+                text(app, check.last_error.as_deref().map(words::check_error).unwrap_or_default()),
             ],
             selected: is(app, item),
         });

@@ -77,16 +77,17 @@ snapshots! {
     token_waits: told(2), "2n<enter><enter><enter><4s>", 80 x 24;
     token_used: told(2), "2n<enter><enter><enter><15s>", 80 x 24;
     vip_add_review: told(2), "3nblog<enter>192.0.2.90/24<enter><enter>", 80 x 24;
+    service_add: told(2), "wjjj<enter>cron<enter>cron.service<enter><enter>", 80 x 24;
     vip_remove: told(2), "3jjdwe", 80 x 24;
     remove_node: told(2), "4jd", 80 x 24;
-    rotation_runs: told(2), "wjjjjjj<enter><enter><enter><4s>", 80 x 24;
-    rotation_done: told(2), "wjjjjjj<enter><enter><enter><8s>", 80 x 24;
-    rotation_refused: told(26), "wjjjjjj<enter><enter><enter>", 80 x 24;
+    rotation_runs: told(2), "wjjjjjjjj<enter><enter><enter><4s>", 80 x 24;
+    rotation_done: told(2), "wjjjjjjjj<enter><enter><enter><8s>", 80 x 24;
+    rotation_refused: told(26), "wjjjjjjjj<enter><enter><enter>", 80 x 24;
     failover_review: told(2), "f<right><enter>", 80 x 24;
     failover_done: told(2), "f<enter>o<2s>", 80 x 24;
     standby_small: told(2), "js", 60 x 20;
     maintenance: told(2), "m", 80 x 24;
-    peer_add: told(2), "wjjjjjjj<enter>laptop<enter>10.100.0.50<enter>clef", 80 x 24;
+    peer_add: told(2), "wjjjjjjjjj<enter>laptop<enter>10.100.0.50<enter>clef", 80 x 24;
     left_and_running: told(2), "2n<enter><enter><enter><esc>w", 80 x 24;
     init: shot("unconfigured"), "w<enter>prod<enter>", 80 x 24;
     join: shot("unconfigured"), "wj<enter>sfha-join://abc", 80 x 24;
@@ -195,7 +196,7 @@ fn nothing_is_cut_at_eighty_columns_in_either_language() {
                 assert!(shown.lines().nth(23).is_some_and(|footer| footer.len() > 5));
             }
         }
-        for menu in 0..9 {
+        for menu in 0..11 {
             for keys in ["<enter>", "<enter><enter>", "<enter><enter><enter>"] {
                 let keys = format!("w{}{keys}", "j".repeat(menu));
                 let shown = told(2, &keys, 80, 24);

@@ -34,6 +34,10 @@ pub enum Name {
     MeshCidr,
     /// Address of a VIP, with its prefix length.
     VipCidr,
+    /// A systemd unit.
+    Unit,
+    /// Whether a service moves when it fails.
+    Critical,
     /// An interface.
     Interface,
     /// A public key.
@@ -176,6 +180,11 @@ pub(super) fn fields(app: &App, kind: Kind, target: Option<&str>) -> Vec<Field> 
             Field::text(Name::VipCidr, t!("field-vip-cidr"), t!("hint-vip-cidr"), ""),
             Field::text(Name::Interface, t!("field-interface"), t!("hint-interface"), "").optional(),
         ],
+        Kind::ServiceAdd => vec![
+            Field::text(Name::New, t!("field-name"), t!("hint-service-name"), ""),
+            Field::text(Name::Unit, t!("field-unit"), t!("hint-unit"), ""),
+            Field::choice(Name::Critical, t!("field-critical"), t!("hint-critical"), critical(), Some("yes")),
+        ],
         Kind::Maintenance => Vec::new(),
         _ => vec![Field::choice(Name::Target, label(kind), t!("hint-choice"), targets(app, kind), target)],
     }
@@ -184,10 +193,16 @@ pub(super) fn fields(app: &App, kind: Kind, target: Option<&str>) -> Vec<Field> 
 fn label(kind: Kind) -> String {
     match kind {
         Kind::VipRemove => t!("field-vip"),
+        Kind::ServiceRemove => t!("field-service"),
         Kind::Failover => t!("field-to"),
         Kind::Remove => t!("field-node-or-peer"),
         _ => t!("field-node"),
     }
+}
+
+fn critical() -> Vec<Choice> {
+    let choice = |value: &str, label| Choice { value: Some(value.to_owned()), label };
+    vec![choice("yes", t!("critical-yes")), choice("no", t!("critical-no"))]
 }
 
 fn profiles() -> Vec<Choice> {
@@ -207,6 +222,7 @@ fn targets(app: &App, kind: Kind) -> Vec<Choice> {
     match kind {
         Kind::Standby => named(nodes().filter(|node| !node.standby).map(|node| node.name.clone())),
         Kind::Unstandby => named(nodes().filter(|node| node.standby).map(|node| node.name.clone())),
+        Kind::ServiceRemove => named(status.services.iter().map(|service| service.name.clone())),
         Kind::VipRemove => named(status.vips.iter().map(|vip| vip.name.clone())),
         Kind::Rotate => {
             let mut choices = any(t!("choice-all-nodes"));
@@ -241,8 +257,9 @@ pub(super) fn validate(app: &App, field: &Field) -> Result<(), String> {
         Name::New => {
             name(&value)?;
             let vip = status.is_some_and(|status| status.vips.iter().any(|vip| vip.name == value));
+            let service = status.is_some_and(|status| status.services.iter().any(|s| s.name == value));
             let node = status.is_some_and(|status| status.nodes.iter().any(|node| node.name == value));
-            if vip || node || peers(app).any(|peer| peer.name == value) {
+            if vip || service || node || peers(app).any(|peer| peer.name == value) {
                 Err(t!("wrong-taken"))
             } else {
                 Ok(())
@@ -276,7 +293,8 @@ pub(super) fn validate(app: &App, field: &Field) -> Result<(), String> {
         }
         Name::Endpoint => endpoint(&value),
         Name::Token if !value.starts_with(TOKEN_PREFIX) => Err(t!("wrong-token")),
-        Name::Target | Name::Interface | Name::Token | Name::Profile => Ok(()),
+        Name::Unit if value.contains(|c: char| c.is_whitespace() || c == '/') => Err(t!("wrong-unit")),
+        Name::Unit | Name::Critical | Name::Target | Name::Interface | Name::Token | Name::Profile => Ok(()),
     }
 }
 

@@ -23,6 +23,8 @@ impl Kind {
             Self::Maintenance => t!("wizard-maintenance-on"),
             Self::VipAdd => t!("wizard-vip-add"),
             Self::VipRemove => t!("wizard-vip-remove"),
+            Self::ServiceAdd => t!("wizard-service-add"),
+            Self::ServiceRemove => t!("wizard-service-remove"),
         }
     }
 
@@ -42,6 +44,8 @@ impl Kind {
             Self::Maintenance => t!("about-maintenance-on"),
             Self::VipAdd => t!("about-vip-add"),
             Self::VipRemove => t!("about-vip-remove"),
+            Self::ServiceAdd => t!("about-service-add"),
+            Self::ServiceRemove => t!("about-service-remove"),
         }
     }
 }
@@ -97,6 +101,14 @@ impl App {
                 let vip = status.vips.iter().find(|vip| vip.name == name);
                 let address = vip.map(|vip| vip.address.clone()).unwrap_or_default();
                 plan.push((Tone::Bad, t!("plan-vip-remove", address = address)));
+            }
+            (Kind::ServiceAdd, Some(_)) => {
+                let unit = wizard.value(Name::Unit).unwrap_or_default();
+                plan.push((Tone::Plain, t!("plan-service-add", unit = unit.as_str())));
+                plan.push((Tone::Warn, t!("plan-service-unit", unit = unit.as_str())));
+            }
+            (Kind::ServiceRemove, Some(_)) => {
+                plan.push((Tone::Bad, t!("plan-service-remove", name = target.unwrap_or_default())));
             }
             (Kind::Remove, Some(status)) => self.plan_remove(status, &target.unwrap_or_default(), &mut plan),
             (Kind::Rotate, Some(_)) => {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use sfha_proto::mesh::{Joined, TokenListed, TokenMade};
 use sfha_proto::message::{
     FailoverDone, FailoverParams, InitMesh, InitParams, Initialised, JoinParams, MaintenanceParams,
-    NameParams, NodeParams, PeerAddParams, Progress, RotateDone, RotateParams, TokenParams, VipAddParams,
-    method,
+    NameParams, NodeParams, PeerAddParams, Progress, RotateDone, RotateParams, ServiceAddParams, TokenParams,
+    VipAddParams, method,
 };
 
 use super::{App, Invite, Kind, Name, Stage, Wizard};
@@ -72,22 +72,39 @@ impl Wizard {
                 let params = RotateParams { step: None, all: node.is_none(), node };
                 (method::MESH_ROTATE_KEYS, serde_json::to_value(params))
             }
-            Kind::Failover => {
-                (method::FAILOVER, serde_json::to_value(FailoverParams { to: value(Name::Target) }))
-            }
+            Kind::Failover => (
+                method::FAILOVER,
+                serde_json::to_value(FailoverParams { to: value(Name::Target), names: Default::default() }),
+            ),
             Kind::Standby => {
                 (method::STANDBY, serde_json::to_value(NodeParams { node: value(Name::Target) }))
             }
             Kind::Unstandby => {
                 (method::UNSTANDBY, serde_json::to_value(NodeParams { node: value(Name::Target) }))
             }
-            Kind::Maintenance => {
-                (method::MAINTENANCE, serde_json::to_value(MaintenanceParams { on: !maintenance }))
-            }
+            Kind::Maintenance => (
+                method::MAINTENANCE,
+                serde_json::to_value(MaintenanceParams { on: !maintenance, until: None }),
+            ),
             Kind::VipAdd => {
                 let (name, address, interface) =
                     (text(Name::New), text(Name::VipCidr), value(Name::Interface));
                 (method::VIP_ADD, serde_json::to_value(VipAddParams { name, address, interface }))
+            }
+            Kind::ServiceAdd => {
+                let params = ServiceAddParams {
+                    name: text(Name::New),
+                    unit: text(Name::Unit),
+                    prefer: Vec::new(),
+                    critical: text(Name::Critical) == "yes",
+                    restarts: None,
+                    start_timeout_ms: None,
+                    stop_timeout_ms: None,
+                };
+                (method::SERVICE_ADD, serde_json::to_value(params))
+            }
+            Kind::ServiceRemove => {
+                (method::SERVICE_REMOVE, serde_json::to_value(NameParams { name: text(Name::Target) }))
             }
             Kind::VipRemove => {
                 (method::VIP_REMOVE, serde_json::to_value(NameParams { name: text(Name::Target) }))
@@ -155,6 +172,10 @@ impl Wizard {
                 vec![t!("done-vip-added", name = text(Name::New), address = text(Name::VipCidr))]
             }
             Kind::VipRemove => vec![t!("done-vip-removed", name = target)],
+            Kind::ServiceAdd => {
+                vec![t!("done-service-added", name = text(Name::New), unit = text(Name::Unit))]
+            }
+            Kind::ServiceRemove => vec![t!("done-service-removed", name = target)],
         }
     }
 }

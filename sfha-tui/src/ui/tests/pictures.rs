@@ -34,11 +34,11 @@ const SCENES: &[(&str, i64, &str)] = &[
     ("wizard-vip-add", 5, "3nblog<enter>192.0.2.90/24<enter><enter>"),
     ("wizard-vip-remove", 5, "3jjdwe"),
     ("wizard-remove", 5, "4jd"),
-    ("wizard-rotate", 2, "wjjjjjj<enter><enter><enter><4s>"),
+    ("wizard-rotate", 2, "wjjjjjjjj<enter><enter><enter><4s>"),
     ("wizard-failover", 2, "f<right><enter>"),
     ("wizard-standby", 2, "js"),
     ("wizard-maintenance", 2, "m"),
-    ("wizard-peer-add", 2, "wjjjjjjj<enter>laptop<enter>10.100.0.50<enter>clef"),
+    ("wizard-peer-add", 2, "wjjjjjjjjj<enter>laptop<enter>10.100.0.50<enter>clef"),
 ];
 
 #[test]
