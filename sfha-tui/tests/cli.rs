@@ -444,7 +444,7 @@ fn changes_are_sent_as_the_protocol_wants_them() {
                    "start_timeout_ms": null, "stop_timeout_ms": 60_000}),
         ),
         ("service remove db --yes", "service.remove", json!({"name": "db"})),
-        ("failover --to node2", "failover", json!({"to": "node2"})),
+        ("failover --to node2", "failover", json!({"to": "node2", "names": []})),
     ] {
         let output = run(fake.socket(), line);
         assert_eq!(code(&output), 0, "{line}: {}", stderr(&output));

@@ -94,6 +94,7 @@ impl World {
             holder: holder.map(name),
             target: vip.moving.map(|(to, _)| name(to)),
             problem: None,
+            conflict_with: None,
         }
     }
 

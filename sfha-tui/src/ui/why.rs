@@ -13,7 +13,10 @@ pub fn reasons(app: &App, item: &Item) -> Vec<(Tone, String)> {
     match item {
         Item::Vip(name) => {
             let Some(vip) = status.vips.iter().find(|vip| vip.name == *name) else { return reasons };
-            vip_state(status, vip.state, &mut reasons);
+            match vip.conflict_with.as_deref() {
+                Some(by) => reasons.push((Tone::Bad, t!("why-conflict-by", by = by))),
+                None => vip_state(status, vip.state, &mut reasons),
+            }
             if let Some(problem) = &vip.problem {
                 reasons.push((Tone::Bad, t!("why-problem", why = words::problem(problem))));
             }
@@ -74,6 +77,7 @@ fn vip_state(status: &ClusterStatus, state: VipState, reasons: &mut Vec<(Tone, S
         VipState::Releasing => reasons.push((Tone::Warn, t!("why-releasing"))),
         VipState::Acquiring => reasons.push((Tone::Warn, t!("why-acquiring"))),
         VipState::Failed => reasons.push((Tone::Bad, t!("why-failed"))),
+        VipState::Conflict => reasons.push((Tone::Bad, t!("why-conflict"))),
         VipState::Active | VipState::Unknown => {}
     }
 }
