@@ -1317,7 +1317,10 @@ wrong-token = A token begins with sfha-join://.
 done-init-next = Next: invite another node (w, “Invite a node”).
 token-on-new-node = On the new node, as root, run this command, then paste the token:
 token-copied = Copied to the clipboard if the terminal allows it (OSC 52); c to do it again.
-token-line = Token { $id }, address { $ip }, expires { $expires }
+token-line = Token { $id }, { $ip ->
+        [no-value] { "" }
+       *[other] address { $ip }, { "" }
+    }expires { $expires }
 token-used-by = Used by { $node }.
 token-not-yet = not yet in the cluster
 token-joiner = { $node }: { $state }

@@ -1322,7 +1322,10 @@ wrong-token = Un jeton commence par sfha-join://.
 done-init-next = Étape suivante : inviter un autre nœud (w, « Inviter un nœud »).
 token-on-new-node = Sur le nouveau nœud, en root, lancez cette commande, puis collez le jeton :
 token-copied = Copié dans le presse-papiers si le terminal le permet (OSC 52) ; c pour recommencer.
-token-line = Jeton { $id }, adresse { $ip }, expiration { $expires }
+token-line = Jeton { $id }, { $ip ->
+        [no-value] { "" }
+       *[other] adresse { $ip }, { "" }
+    }expiration { $expires }
 token-used-by = Utilisé par { $node }.
 token-not-yet = pas encore dans le cluster
 token-joiner = { $node } : { $state }

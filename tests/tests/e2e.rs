@@ -7,10 +7,10 @@
 mod absence;
 #[path = "e2e/common.rs"]
 mod common;
-#[path = "e2e/conflict.rs"]
-mod conflict;
 #[path = "e2e/config.rs"]
 mod config;
+#[path = "e2e/conflict.rs"]
+mod conflict;
 #[path = "e2e/contract.rs"]
 mod contract;
 #[path = "e2e/failover.rs"]

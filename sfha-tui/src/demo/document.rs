@@ -16,6 +16,10 @@ use super::world::{DETECTION_MS, HERE, Node, Service, TAKEOVER_MS, Vip, World};
 const HANDSHAKE_S: i64 = 120;
 
 impl World {
+    fn state(&self) -> StateVersion {
+        StateVersion { epoch: 4, version: self.version, hash: "5d41402abc4b2a76".to_owned() }
+    }
+
     /// The document that the daemon would send.
     pub fn status(&self, now: Timestamp) -> ClusterStatus {
         let count = |n: usize| u32::try_from(n).unwrap_or(0);
@@ -33,6 +37,8 @@ impl World {
             standby: node.standby,
             leader: leader == Some(at),
             address: format!("10.100.0.{}", at + 1),
+            program: node.online.then(|| env!("CARGO_PKG_VERSION").to_owned()),
+            state: node.online.then(|| self.state()),
         };
         let pending = self.nodes.iter().filter(|node| node.fencing.is_some());
         ClusterStatus {
@@ -66,11 +72,8 @@ impl World {
                 detection_ms: DETECTION_MS as u32,
                 takeover_delay_ms: TAKEOVER_MS as u32,
             }),
-            state: Some(StateVersion {
-                epoch: 4,
-                version: self.version,
-                hash: "5d41402abc4b2a76".to_owned(),
-            }),
+            state: Some(self.state()),
+            config_file: None,
             links: Vec::new(),
             maintenance_until: None,
             mesh_detail: Some(mesh),

@@ -177,7 +177,7 @@ impl World {
             schema: SCHEMA,
             token: format!("sfha-join://{}", "eyJ2IjoxLCJkZW1vIjp0cnVlfQ".repeat(6)),
             id: format!("d3m0{:04x}", self.tokens.len() + 0xa1),
-            ip: ip.unwrap_or_else(|| format!("10.100.0.{number}")),
+            ip: Some(ip.unwrap_or_else(|| format!("10.100.0.{number}"))),
             expires: (self.now + SignedDuration::from_secs(seconds)).to_string(),
         };
         let answer = serde_json::to_value(&made).ok();

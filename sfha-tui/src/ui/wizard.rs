@@ -299,7 +299,12 @@ fn token(app: &App, invite: &Invite, lines: &mut Vec<Line<'static>>, width: usiz
         lines.push(Line::default());
     }
     let deadline = format::deadline(&made.expires, app.now, &app.zone);
-    let about = t!("token-line", id = made.id.as_str(), ip = made.ip.as_str(), expires = deadline);
+    let about = t!(
+        "token-line",
+        id = made.id.as_str(),
+        ip = made.ip.as_deref().unwrap_or("no-value"),
+        expires = deadline
+    );
     marked(app, lines, Tone::Dim, &about, width);
     match (state, node) {
         ("redeemed", node) => {
