@@ -314,6 +314,13 @@ impl World {
         if !core.is_operational() || state.maintenance || strange || daemon.stopping_units.contains(name) {
             return;
         }
+        // One that did not stand served nobody: neither one that has failed nor one whose start did.
+        let stood = |service: &sfha_proto::status::ServiceStatus| {
+            service.name == name && ["active", "stopping"].contains(&service.state.as_str())
+        };
+        if !core.status().services.iter().any(stood) {
+            return;
+        }
         let active = core.active();
         let left = state.constraints.iter().find_map(|constraint| match constraint {
             Constraint::Order { first, then } if first == name && active.contains(then) => Some(then.clone()),

@@ -62,7 +62,7 @@ impl Cluster {
     fn announce_again(&mut self) {
         if self.announce && self.is_operational() {
             self.announce = false;
-            for name in self.active() {
+            for name in self.active().into_iter().filter(|name| self.state.vips.contains_key(name)) {
                 self.actions.push_back(Action::Announce { name });
             }
         }

@@ -71,6 +71,16 @@ fn a_service_runs_on_one_node_and_every_status_says_where() {
 }
 
 #[test]
+fn only_addresses_are_announced() {
+    let mut lab = lab(|_| {});
+    lab.form(&[1, 2]);
+    lab.form(&[1, 2, 3]);
+    let announced: Vec<&str> = since(&lab, 0).into_iter().filter(|line| line.contains("announce")).collect();
+    assert_eq!(announced, ["1 announce a", "1 announce b"].repeat(announced.len() / 2));
+    assert!(!announced.is_empty());
+}
+
+#[test]
 fn a_service_of_a_lost_node_waits_for_its_stop_time_too() {
     let mut lab = lab(|_| {});
     lab.form(&[2, 3]);
