@@ -53,7 +53,7 @@ bench: ## measure what users get (the release package), against keepalived
 
 .PHONY: pictures
 pictures: setup ## the dashboard as pictures: docs/pictures/
-	@cargo nextest run -q -p sfha-tui --ignore-default-filter -E 'test(=ui::tests::pictures::pictures)'
+	@cargo nextest run --cargo-quiet -p sfha-tui --ignore-default-filter -E 'test(=ui::tests::pictures::pictures)'
 
 .PHONY: fuzz
 fuzz: ## every parser under libFuzzer: make fuzz SECONDS=3600

@@ -1,4 +1,7 @@
+use tui_input::InputRequest;
+
 use crate::client::ClientError;
+use crate::client::link::Order;
 use serde_json::json;
 use sfha_proto::message::{LogLine, Progress, Step};
 use sfha_proto::{ErrorCode, Failure};
