@@ -132,8 +132,8 @@ mod tests {
     const ONE: Mac = [2, 0, 0, 0, 0, 1];
     const OTHER: Mac = [2, 0, 0, 0, 0, 2];
 
-    #[tokio::test(start_paused = true)]
-    async fn a_conflict_is_told_once_and_defended_every_ten_seconds_until_it_is_over() {
+    #[test]
+    fn a_conflict_is_told_once_and_defended_every_ten_seconds_until_it_is_over() {
         let (mut conflicts, _queue) = Conflicts::new();
         let start = Instant::now();
         let at = |seconds: u64| start + Duration::from_secs(seconds);
