@@ -86,12 +86,14 @@ fn install(cluster: &Cluster) {
     }
 }
 
-/// Changes the state of a cluster that stands still, on all disks alike.
+/// Changes the state of a cluster that stands still, on all disks alike. What ran before is forgotten: it knew
+/// nothing of the change.
 fn change_state(cluster: &Cluster, change: impl Fn(&mut Value)) {
     for node in cluster.lab().nodes() {
         node.exec_ok(&["systemctl", "stop", "sfha.service"]).unwrap();
     }
     for node in cluster.lab().nodes() {
+        node.sh("rm -f /root/app.log").unwrap();
         let path = "/var/lib/sfha/state.json";
         let mut state = serde_json::from_str(&node.read_file(path).unwrap()).unwrap();
         change(&mut state);

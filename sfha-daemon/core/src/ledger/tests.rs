@@ -1,5 +1,7 @@
 use super::*;
+use crate::message::Hello;
 use crate::message::Round;
+use crate::state::Age;
 
 fn member(node: NodeId) -> Member {
     Member { node, pid: 7 }
