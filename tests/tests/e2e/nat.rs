@@ -96,6 +96,22 @@ fn two_symmetric_nats_are_relayed_by_the_node_that_both_reach() {
     assert!(text.contains("via node1"), "{text}");
     serves(&cluster);
 
+    // An address of the mesh is reached over the relay, on whichever end it is.
+    let _: serde_json::Value = cluster.ask(0, &["vip", "add", "db", "10.100.0.50/24"]).unwrap();
+    for holder in [2, 1] {
+        if cluster.wait_active("db", &[0, 1, 2], PATIENCE).unwrap() != holder {
+            let to = cluster.node(holder).name();
+            let _: serde_json::Value = cluster.ask(0, &["failover", "--to", &to]).unwrap();
+        }
+        assert_eq!(cluster.wait_active("db", &[0, 1, 2], PATIENCE).unwrap(), holder);
+        for from in [0, 1, 2] {
+            let ping = ["ping", "-n", "-q", "-c", "1", "-W", "2", "10.100.0.50"];
+            let answers = || cluster.node(from).exec(&ping).unwrap().success();
+            wait_until("the address to answer", PATIENCE, answers)
+                .unwrap_or_else(|error| panic!("node{} to node{}: {error:#}", from + 1, holder + 1));
+        }
+    }
+
     // Only the relay forwards, and only what comes out of the tunnel.
     let forwarding = |node: usize, interface: &str| {
         let file = format!("/proc/sys/net/ipv4/conf/{interface}/forwarding");

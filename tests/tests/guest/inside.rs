@@ -1,7 +1,5 @@
 //! What runs in the guest: one life of a cluster whose first two nodes have kernel WireGuard and whose third
 //! has `sfha-wg`. One test, for a boot costs more than a step; each step leaves all nodes in step.
-//!
-//! To come, each as a step of its own before `a_clean_stop`: a VIP inside the mesh network, the removal of a node.
 
 use std::path::Path;
 
@@ -21,5 +19,8 @@ fn a_cluster_of_both_backends() {
     both.keys_rotate();
     both.the_interface_comes_back();
     both.a_node_changes_its_backend();
-    both.a_clean_stop();
+    both.a_mesh_vip_moves_between_backends();
+    both.a_broken_path_is_relayed_and_healed();
+    let rest = both.a_clean_stop();
+    both.who_is_off_is_removed(&rest);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use sfha_proto::mesh::{Backend, PeerState};
 use sfha_proto::status::Phase;
 use sfha_tests::cluster::{Cluster, MESH_IP, VIP};
-use sfha_tests::lab::{Lab, LabOptions, wait_for, wait_until};
+use sfha_tests::lab::{Endpoint, Lab, LabOptions, wait_for, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -23,6 +23,10 @@ const DROP_IN: &str = "/etc/systemd/system/sfha.service.d/override.conf";
 const NO_KERNEL: &str = "[Service]\nEnvironment=SFHA_WIREGUARD=userspace\n";
 
 const WEB: &str = "web";
+
+/// An address inside the mesh.
+const DB: &str = "db";
+const DB_IP: &str = "10.100.0.50";
 
 /// Three members: kernel, kernel, userspace.
 pub struct Both {
@@ -300,9 +304,61 @@ impl Both {
         changed(&BACKENDS);
     }
 
+    /// An address of the mesh is reached from every node, on a node of either backend.
+    pub fn a_mesh_vip_moves_between_backends(&self) {
+        let cluster = &self.cluster;
+        let _: Value = cluster.ask(0, &["vip", "add", DB, &format!("{DB_IP}/24")]).unwrap();
+        for holder in [USERSPACE, 0] {
+            let (name, now) = (cluster.node(holder).name(), cluster.wait_active(DB, &[0, 1, 2], PATIENCE));
+            if now.unwrap() != holder {
+                let _: Value = cluster.ask(0, &["failover", "--to", &name]).unwrap();
+            }
+            assert_eq!(cluster.wait_active(DB, &[0, 1, 2], PATIENCE).unwrap(), holder);
+            for from in cluster.all() {
+                wait_until("the address to answer", PATIENCE, || self.answers(from, DB_IP)).unwrap();
+            }
+            self.reached(&format!("{name} has an address of the mesh"));
+        }
+        let _: Value = cluster.ask(0, &["vip", "remove", DB, "--yes"]).unwrap();
+        self.in_step(&[0, 1, 2]);
+    }
+
+    fn answers(&self, from: usize, address: &str) -> bool {
+        let ping = ["ping", "-n", "-q", "-c", "1", "-W", "2", address];
+        self.cluster.node(from).exec(&ping).unwrap().success()
+    }
+
+    /// Two kernel devices that cannot reach each other go by the third node, until they can again.
+    pub fn a_broken_path_is_relayed_and_healed(&self) {
+        let (cluster, relay) = (&self.cluster, self.cluster.node(USERSPACE).name());
+        cluster.lab().block(Endpoint::Node(0), Endpoint::Node(1)).unwrap();
+        cluster.wait_path(0, 1, &relay, PATIENCE).unwrap();
+        self.ping(0, 1, &[]);
+        self.reached("a broken path is relayed");
+        cluster.lab().heal().unwrap();
+        cluster.wait_path(0, 1, "direct", PATIENCE).unwrap();
+        self.ping(1, 0, &[]);
+        self.in_step(&[0, 1, 2]);
+        self.reached("it is direct again");
+    }
+
+    /// A node that is off is taken out; its key is no longer known.
+    pub fn who_is_off_is_removed(&self, rest: &[usize]) {
+        let gone = self.cluster.all().into_iter().find(|node| !rest.contains(node)).unwrap();
+        let name = self.cluster.node(gone).name();
+        let _: Value = self.cluster.ask(rest[0], &["node", "remove", &name, "--yes"]).unwrap();
+        self.in_step(rest);
+        for node in rest {
+            wait_until("the peer to be gone", PATIENCE, || self.rows(*node).len() == 1).unwrap();
+            assert_eq!(self.cluster.status(*node).unwrap().nodes.len(), 2);
+        }
+        self.ping(rest[0], rest[1], &[]);
+        self.reached(&format!("{name} is removed"));
+    }
+
     /// The daemon of the holder stops in good order: the VIP goes elsewhere, the mesh stays. Then its machine
-    /// does, and the others go on.
-    pub fn a_clean_stop(&self) {
+    /// does, and the others, who are returned, go on.
+    pub fn a_clean_stop(&self) -> Vec<usize> {
         let cluster = &self.cluster;
         let holder = self.served_by_one_of(&[0, 1, 2]);
         let link = self.link(holder);
@@ -315,5 +371,6 @@ impl Both {
         cluster.node(holder).shutdown().unwrap();
         self.in_step(&others);
         self.reached("a clean stop");
+        others
     }
 }
