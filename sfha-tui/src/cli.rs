@@ -85,13 +85,13 @@ pub enum Task {
     /// Put it back.
     Unstandby(Option<String>),
     /// Hands off, or on.
-    Maintenance(bool),
+    Maintenance(bool, Option<std::time::Duration>),
     /// Who belongs to the cluster and its mesh.
     Membership(Membership),
     /// `config.yml`.
     Config(ConfigTask),
     /// Move everything away from the leader.
-    Failover(Option<String>),
+    Failover(Option<String>, std::collections::BTreeSet<String>),
     /// Become the daemon.
     Run(Vec<OsString>),
     /// Show the daemon's log.

@@ -178,14 +178,15 @@ async fn change(global: &Global, task: Task) -> Result<(), Problem> {
             };
             order(global, method::UNSTANDBY, &NodeParams { node }, done).await
         }
-        Task::Maintenance(on) => {
+        Task::Maintenance(on, after) => {
+            let end = |after| Timestamp::now().checked_add(after).map(Timestamp::as_second);
+            let until = after.filter(|_| on).and_then(|after| end(after).ok());
             let done = if on { t!("done-maintenance-on") } else { t!("done-maintenance-off") };
-            order(global, method::MAINTENANCE, &MaintenanceParams { on, until: None }, done).await
+            order(global, method::MAINTENANCE, &MaintenanceParams { on, until }, done).await
         }
-        Task::Failover(to) => {
+        Task::Failover(to, names) => {
             let done: FailoverDone =
-                call(global, method::FAILOVER, &FailoverParams { to, names: Default::default() }, MOVE)
-                    .await?;
+                call(global, method::FAILOVER, &FailoverParams { to, names }, MOVE).await?;
             show(global, &done, show::failover)
         }
         other => Err(Problem::later(&format!("{other:?}"))),

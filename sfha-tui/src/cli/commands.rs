@@ -28,14 +28,25 @@ pub fn all() -> Vec<Command> {
         Command::new("unstandby").about(t!("cmd-unstandby")).arg(node()),
         Command::new("failover")
             .about(t!("cmd-failover"))
-            .arg(Arg::new("to").long("to").value_name(t!("value-node")).help(t!("arg-to"))),
-        Command::new("maintenance").about(t!("cmd-maintenance")).arg(
-            Arg::new("state")
-                .value_name("on|off")
-                .value_parser(["on", "off"])
-                .required(true)
-                .help(t!("arg-on-off")),
-        ),
+            .arg(Arg::new("to").long("to").value_name(t!("value-node")).help(t!("arg-to")))
+            .arg(Arg::new("names").value_name(t!("value-name")).num_args(0..).help(t!("arg-failover-names"))),
+        Command::new("maintenance")
+            .about(t!("cmd-maintenance"))
+            .arg(
+                Arg::new("state")
+                    .value_name("on|off")
+                    .value_parser(["on", "off"])
+                    .required(true)
+                    .help(t!("arg-on-off")),
+            )
+            .arg(
+                Arg::new("until")
+                    .long("until")
+                    .visible_alias("for")
+                    .value_name(t!("value-duration"))
+                    .value_parser(values::duration)
+                    .help(t!("arg-maintenance-until", example = "2h")),
+            ),
         config_check,
         config_example,
         reload,

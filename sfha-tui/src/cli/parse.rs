@@ -125,8 +125,12 @@ fn task(matches: &ArgMatches) -> Task {
         ("service", _) => services::task(m).map_or_else(|| Task::Later(name.to_owned()), Task::Service),
         ("standby", _) => Task::Standby(text(m, "node")),
         ("unstandby", _) => Task::Unstandby(text(m, "node")),
-        ("failover", _) => Task::Failover(text(m, "to")),
-        ("maintenance", _) => Task::Maintenance(text(m, "state").as_deref() == Some("on")),
+        ("failover", _) => {
+            Task::Failover(text(m, "to"), m.get_many("names").into_iter().flatten().cloned().collect())
+        }
+        ("maintenance", _) => {
+            Task::Maintenance(text(m, "state").as_deref() == Some("on"), m.get_one("until").copied())
+        }
         ("logs", _) => Task::Logs { follow: m.get_flag("follow") },
         ("run", _) => Task::Run(m.get_many::<OsString>("args").into_iter().flatten().cloned().collect()),
         ("completions", _) => Task::Completions(m.get_one::<Shell>("shell").copied().unwrap_or(Shell::Bash)),

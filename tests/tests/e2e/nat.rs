@@ -101,7 +101,7 @@ fn two_symmetric_nats_are_relayed_by_the_node_that_both_reach() {
     for holder in [2, 1] {
         if cluster.wait_active("db", &[0, 1, 2], PATIENCE).unwrap() != holder {
             let to = cluster.node(holder).name();
-            let _: serde_json::Value = cluster.ask(0, &["failover", "--to", &to]).unwrap();
+            let _: serde_json::Value = cluster.ask(0, &["failover", "--to", &to, "db"]).unwrap();
         }
         assert_eq!(cluster.wait_active("db", &[0, 1, 2], PATIENCE).unwrap(), holder);
         for from in [0, 1, 2] {
