@@ -1,6 +1,6 @@
 //! `/etc/sfha/config.yml`, as far as this node needs it to be one: who we are.
 //!
-//! The rest of it is the business of [`config_sync`](crate::config_sync). A fault in that rest keeps no node
+//! The rest of it is the business of [`config_sync`]. A fault in that rest keeps no node
 //! from taking part: what the cluster runs is in its state.
 
 use sfha_config::{Checked, Context, Shared, check};

@@ -1,4 +1,4 @@
-//! HTTPS around [`api`](super::api): a thread with a runtime of its own, so that any test can have one.
+//! HTTPS around [`api`]: a thread with a runtime of its own, so that any test can have one.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
