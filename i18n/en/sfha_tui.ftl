@@ -349,7 +349,6 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [auto-remove] it takes a minute at least.
         [unit] it is not the name of a systemd unit.
         [unit-of-the-cluster] the cluster itself stands on that unit.
-        [timeout] it has to be between a millisecond and ten minutes.
         [unknown-resource] no VIP and no service has this name.
         [unknown-node] no node has this name.
         [unknown-service] no service has this name.
@@ -985,7 +984,7 @@ finding-not-a-host = No machine can have the address { $value }.
     .next = Choose a free address of the network, neither the first nor the last.
 finding-bad-interface = “{ $value }” is not the name of an interface.
     .next = “ip link” lists them.
-finding-bad-unit = “{ $value }” is not a unit that systemd can start.
+finding-bad-unit = “{ $value }” is not a unit that the cluster can start.
     .next = For example: nginx.service.
 finding-bad-url = “{ $value }” is not a URL of http or https, without a password.
     .next = For example: http://127.0.0.1:8080/health.

@@ -357,7 +357,6 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [auto-remove] il faut une minute au moins.
         [unit] ce n'est pas le nom d'une unité systemd.
         [unit-of-the-cluster] le cluster lui-même repose sur cette unité.
-        [timeout] il faut entre une milliseconde et dix minutes.
         [unknown-resource] aucune VIP ni aucun service ne porte ce nom.
         [unknown-node] aucun nœud ne porte ce nom.
         [unknown-service] aucun service ne porte ce nom.
@@ -993,7 +992,7 @@ finding-not-a-host = Aucune machine ne peut avoir l'adresse { $value }.
     .next = Choisissez une adresse libre du réseau, ni la première ni la dernière.
 finding-bad-interface = « { $value } » n'est pas un nom d'interface.
     .next = « ip link » les donne.
-finding-bad-unit = « { $value } » n'est pas une unité que systemd peut démarrer.
+finding-bad-unit = « { $value } » n'est pas une unité que le cluster peut démarrer.
     .next = Par exemple : nginx.service.
 finding-bad-url = « { $value } » n'est pas une URL http ou https, sans mot de passe.
     .next = Par exemple : http://127.0.0.1:8080/health.

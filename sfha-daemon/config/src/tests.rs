@@ -205,7 +205,7 @@ constraints:
             "bad-duration services[0].start_timeout 16:20 value=soon",
             "out-of-range services[0].restarts 17:15 least=0 most=1000 value=-1",
             "not-allowed services[1].elsewhere 18:30 suggestion=stop value=stopp",
-            "duration-range services[1].stop_timeout 18:51 least=100ms most=1day value=90000000",
+            "duration-range services[1].stop_timeout 18:51 least=100ms most=10m value=90000000",
             "wrong-type health_checks 19:16 found=text wanted=list",
             "unknown-resource constraints 21:26 name=wbe suggestion=web",
             "missing-key constraints[1].resource 22:5 name=resource",

@@ -47,6 +47,7 @@ pub mod state;
 pub mod sync;
 pub mod time;
 pub mod token;
+pub mod unit;
 
 pub use action::{Action, ActionId};
 pub use cluster::{Cluster, Settings};

@@ -18,6 +18,10 @@ pub const MAX_CHECKS: usize = 256;
 /// Most constraints a cluster can have.
 pub const MAX_CONSTRAINTS: usize = 1024;
 
+/// Longest time that a service may be given to start or to stop, in milliseconds: as long as the daemon's own
+/// unit lets it wait (`TimeoutStopSec=`), less some time for itself. The others wait as long for a node they lost.
+pub const MAX_SERVICE_TIMEOUT_MS: u64 = 10 * 60 * 1000;
+
 /// A node's priority when nothing else is said; the greater one is preferred.
 pub const DEFAULT_PRIORITY: u32 = 100;
 

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sfha_core::command::{check_interface, check_name};
 use sfha_core::resources::{
-    self, Constraint, Elsewhere, HealthCheck, MAX_CHECKS, MAX_CONSTRAINTS, MAX_SERVICES, Probe, Service,
+    self, Constraint, Elsewhere, HealthCheck, MAX_CHECKS, MAX_CONSTRAINTS, MAX_SERVICE_TIMEOUT_MS,
+    MAX_SERVICES, Probe, Service,
 };
 use sfha_core::state::{MAX_VIPS, Vip};
 use sfha_proto::config::FindingCode;
@@ -20,9 +21,6 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Most failures or successes in a row, and most restarts.
 const MAX_COUNT: u64 = 1000;
-
-/// Types of units that can be started and stopped (systemd.unit(5)).
-const UNIT_TYPES: [&str; 6] = [".service", ".socket", ".target", ".timer", ".mount", ".path"];
 
 /// Reads all of them.
 pub fn decode(top: &Fields<'_>, reader: &mut Reader<'_>, decoded: &mut Decoded) {
@@ -194,27 +192,19 @@ fn service(fields: &Fields<'_>, name: &str, reader: &mut Reader<'_>, places: &mu
         // What is kept is seconds.
         service.failure_expiry_s = expiry.div_ceil(1000);
     }
-    if let Some(start) = reader.duration(fields, &start, 100..=DAY_MS) {
+    if let Some(start) = reader.duration(fields, &start, 100..=MAX_SERVICE_TIMEOUT_MS) {
         service.start_timeout_ms = start;
     }
-    if let Some(stop) = reader.duration(fields, &stop, 100..=DAY_MS) {
+    if let Some(stop) = reader.duration(fields, &stop, 100..=MAX_SERVICE_TIMEOUT_MS) {
         service.stop_timeout_ms = stop;
     }
     service.unit = unit?;
     Some(service)
 }
 
-/// The name of a unit, with its suffix (systemd.unit(5)).
+/// The name of a unit that may be a service.
 fn unit(text: &str) -> Option<String> {
-    let whole = match UNIT_TYPES.iter().any(|suffix| text.ends_with(suffix)) {
-        true => text.to_owned(),
-        false => format!("{text}.service"),
-    };
-    let allowed = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
-    let stem = whole.rsplit_once('.').map_or("", |(stem, _)| stem);
-    // A template without an instance cannot be started.
-    let fits = whole.len() <= 255 && !stem.is_empty() && whole.chars().all(allowed) && !stem.ends_with('@');
-    fits.then_some(whole)
+    sfha_core::unit::whole_name(text).filter(|name| !sfha_core::unit::is_own(name))
 }
 
 fn check(fields: &Fields<'_>, service: Option<&str>, reader: &mut Reader<'_>) -> Option<HealthCheck> {

@@ -397,7 +397,7 @@ fn check(service: Option<&str>) -> HealthCheck {
 #[test]
 fn what_makes_no_sense_together_is_refused_by_name() {
     type Change = fn(&mut Configured);
-    let cases: [(Change, &str, &str); 9] = [
+    let cases: [(Change, &str, &str); 11] = [
         (|c| c.constraints = vec![order("a", "nobody")], "nobody", "unknown-resource"),
         (
             |c| c.constraints = vec![order("a", "b"), order("web", "a"), order("b", "web")],
@@ -414,7 +414,13 @@ fn what_makes_no_sense_together_is_refused_by_name() {
         (|c| c.services.get_mut("a").unwrap().prefer = vec!["n9".into()], "n9", "unknown-node"),
         (|c| drop(c.checks.insert("ping".into(), check(Some("web")))), "web", "unknown-service"),
         (|c| c.services.get_mut("a").unwrap().unit = "../a.service".into(), "../a.service", "unit"),
+        (
+            |c| c.services.get_mut("a").unwrap().unit = "corosync.service".into(),
+            "corosync.service",
+            "unit-of-the-cluster",
+        ),
         (|c| c.services.get_mut("a").unwrap().stop_timeout_ms = 0, "0", "range"),
+        (|c| c.services.get_mut("a").unwrap().start_timeout_ms = 600_001, "600001", "range"),
     ];
     for (change, value, reason) in cases {
         let failure = configured(change).unwrap_err();

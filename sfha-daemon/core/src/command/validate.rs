@@ -6,20 +6,18 @@ use std::ops::RangeInclusive;
 use sfha_proto::Failure;
 
 use super::invalid;
-use crate::resources::{Constraint, HealthCheck, Service};
+use crate::resources::{Constraint, HealthCheck, MAX_SERVICE_TIMEOUT_MS, Service};
 use crate::state::ClusterState;
+use crate::unit;
 
-/// Longest start and stop time of a service: 1 h. Others wait for as long when its node is lost.
-const TIMEOUTS_MS: RangeInclusive<u64> = 1..=3_600_000;
+/// Start and stop time of a service.
+const TIMEOUTS_MS: RangeInclusive<u64> = 1..=MAX_SERVICE_TIMEOUT_MS;
 
 /// Shortest and longest time between two questions of a check: 100 ms, 1 day.
 const INTERVALS_MS: RangeInclusive<u64> = 100..=86_400_000;
 
 /// Successes or failures in a row.
 const COUNTS: RangeInclusive<u32> = 1..=1000;
-
-/// What systemd can start and stop (systemd.unit(5)).
-const SUFFIXES: [&str; 6] = [".service", ".socket", ".mount", ".timer", ".path", ".target"];
 
 impl ClusterState {
     /// Names and times of a service.
@@ -67,11 +65,14 @@ impl ClusterState {
     }
 }
 
-fn check_unit(unit: &str) -> Result<(), Failure> {
-    let signs = |c: char| c.is_ascii_alphanumeric() || "-_.@:\\".contains(c);
-    let stem = SUFFIXES.iter().find_map(|suffix| unit.strip_suffix(suffix));
-    let fits = unit.len() <= 255 && stem.is_some_and(|stem| !stem.is_empty()) && unit.chars().all(signs);
-    if fits { Ok(()) } else { Err(invalid("unit", unit, "unit")) }
+fn check_unit(name: &str) -> Result<(), Failure> {
+    if unit::whole_name(name).as_deref() != Some(name) {
+        return Err(invalid("unit", name, "unit"));
+    }
+    if unit::is_own(name) {
+        return Err(invalid("unit", name, "unit-of-the-cluster"));
+    }
+    Ok(())
 }
 
 fn in_range<T: PartialOrd + ToString>(
