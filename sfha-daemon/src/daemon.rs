@@ -12,11 +12,12 @@ use serde_json::{Value, json};
 use sfha_core::command::invalid;
 use sfha_core::{Command, NodeId};
 use sfha_proto::config::{ReloadParams, Reloaded};
+use sfha_proto::fencing::FencingSummary;
 use sfha_proto::message::{
     FailoverDone, FailoverParams, ForceParams, InitParams, JoinParams, MaintenanceParams, NameParams,
     NodeParams, RotateParams, TokenParams, VipAddParams, method,
 };
-use sfha_proto::status::{ClusterStatus, FencingSummary, MeshSummary, Phase, QuorumStatus};
+use sfha_proto::status::{ClusterStatus, MeshSummary, Phase, QuorumStatus};
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -368,7 +369,7 @@ fn blank(phase: Phase) -> ClusterStatus {
         services: Vec::new(),
         health: Vec::new(),
         mesh: MeshSummary { enabled: false, peers: 0, connected: 0 },
-        fencing: FencingSummary { enabled: false, provider: None, pending: Vec::new() },
+        fencing: FencingSummary::default(),
         phase,
         detection: None,
         state: None,

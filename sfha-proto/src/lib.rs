@@ -12,6 +12,7 @@
 pub mod codec;
 pub mod config;
 pub mod error;
+pub mod fencing;
 pub mod mesh;
 pub mod message;
 pub mod status;

@@ -185,6 +185,22 @@ pub mod method {
     pub const RELOAD: &str = "reload";
     /// No parameters; result: [`crate::config::Propagated`].
     pub const PROPAGATE: &str = "propagate";
+    /// No parameters; result: [`crate::fencing::FencingStatus`].
+    pub const STONITH_STATUS: &str = "stonith.status";
+    /// [`crate::fencing::FenceParams`]; result: [`crate::fencing::FencingPlan`].
+    pub const STONITH_FENCE: &str = "stonith.fence";
+    /// [`crate::fencing::FencedNodeParams`]: switches it on; result: `{}` once every member knows of it.
+    pub const STONITH_UNFENCE: &str = "stonith.unfence";
+    /// [`crate::fencing::FencedNodeParams`]: an operator has seen that it is off; result: `{}`.
+    pub const STONITH_CONFIRM: &str = "stonith.confirm";
+    /// [`crate::fencing::FencingHistoryParams`]; result: [`crate::fencing::FencingHistory`].
+    pub const STONITH_HISTORY: &str = "stonith.history";
+    /// [`crate::fencing::FencingTestParams`]; result: [`crate::fencing::FencingTested`].
+    pub const STONITH_TEST: &str = "stonith.test";
+    /// [`crate::fencing::FencingSettingsParams`]; result: [`crate::fencing::FencingTested`].
+    pub const STONITH_CHECK: &str = "stonith.check";
+    /// [`crate::fencing::FencingSettingsParams`]; result: `{}` once every member has written them.
+    pub const STONITH_CONFIGURE: &str = "stonith.configure";
 }
 
 /// Parameters of `init`.

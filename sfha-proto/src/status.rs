@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::config::FileState;
+use crate::fencing::FencingSummary;
 use crate::mesh::{LinkStatus, MeshStatus};
 
 /// `sfha status --json`. Fields of the contract come first; the rest is added to it.
@@ -218,17 +219,6 @@ pub struct MeshSummary {
     pub peers: u32,
     /// Peers whose path answers.
     pub connected: u32,
-}
-
-/// Fencing in short.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FencingSummary {
-    /// Fencing is on.
-    pub enabled: bool,
-    /// Name of the driver.
-    pub provider: Option<String>,
-    /// Nodes whose fencing is not over.
-    pub pending: Vec<String>,
 }
 
 /// How fast Corosync notices a lost node.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use sfha_proto::SCHEMA;
+use sfha_proto::fencing::FencingSummary;
 use sfha_proto::mesh::{Backend, EndpointProblem, MeshStatus, PairStatus, PeerState, PeerStatus};
 use sfha_proto::status::{
-    ClusterStatus, Detection, FencingSummary, HealthStatus, MeshSummary, NodeStatus, Phase, QuorumStatus,
-    ServiceStatus, StateVersion, VipState, VipStatus,
+    ClusterStatus, Detection, HealthStatus, MeshSummary, NodeStatus, Phase, QuorumStatus, ServiceStatus,
+    StateVersion, VipState, VipStatus,
 };
 
 use super::world::{DETECTION_MS, HERE, Node, Service, TAKEOVER_MS, Vip, World};
@@ -63,6 +64,7 @@ impl World {
                 enabled: true,
                 provider: Some("proxmox".to_owned()),
                 pending: pending.map(|node| node.name.clone()).collect(),
+                ..FencingSummary::default()
             },
             phase: Phase::Operational,
             detection: Some(Detection {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use sfha_proto::fencing::FencingSummary;
 use sfha_proto::status::{
-    ClusterStatus, FencingSummary, MeshSummary, NodeStatus, Phase, QuorumStatus, StateVersion, VipState,
-    VipStatus,
+    ClusterStatus, MeshSummary, NodeStatus, Phase, QuorumStatus, StateVersion, VipState, VipStatus,
 };
 
 use super::Cluster;
@@ -56,7 +56,7 @@ impl Cluster {
             services: self.service_statuses(),
             health: self.health_statuses(),
             mesh: MeshSummary { enabled: state.mesh.is_some(), peers: 0, connected: 0 },
-            fencing: FencingSummary { enabled: false, provider: None, pending: Vec::new() },
+            fencing: FencingSummary::default(),
             phase: self.phase(),
             detection: None,
             state: Some(version.clone()),
