@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fencing::FencingSettings;
 use crate::state::Vip;
 
 /// Most services a cluster can have.
@@ -39,6 +40,9 @@ pub struct Configured {
     pub checks: BTreeMap<String, HealthCheck>,
     /// What ties resources together.
     pub constraints: Vec<Constraint>,
+    /// How fencing is set up; no secrets.
+    #[serde(default)]
+    pub stonith: FencingSettings,
 }
 
 /// How resources are placed.

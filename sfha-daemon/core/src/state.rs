@@ -15,6 +15,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::fencing::{FencingSettings, FencingState};
 use crate::resources::{Configured, Constraint, DEFAULT_PRIORITY, HealthCheck, Policy, Service};
 use crate::rotation::Rotation;
 
@@ -105,6 +106,12 @@ pub struct ClusterState {
     /// Raised by every change of what an operator configures: VIPs and the fields above.
     #[serde(default)]
     pub revision: u64,
+    /// How fencing is set up; no secrets.
+    #[serde(default, skip_serializing_if = "FencingSettings::is_default")]
+    pub stonith: FencingSettings,
+    /// How far fencings are.
+    #[serde(default, skip_serializing_if = "FencingState::is_default")]
+    pub fencing: FencingState,
 }
 
 /// A WireGuard peer that is not a node: an administrator's laptop, a monitoring host.
@@ -238,6 +245,8 @@ impl ClusterState {
             checks: BTreeMap::new(),
             constraints: Vec::new(),
             revision: 0,
+            stonith: FencingSettings::off(),
+            fencing: FencingState::default(),
         }
     }
 
@@ -250,6 +259,7 @@ impl ClusterState {
             services: self.services.clone(),
             checks: self.checks.clone(),
             constraints: self.constraints.clone(),
+            stonith: self.stonith.clone(),
         }
     }
 

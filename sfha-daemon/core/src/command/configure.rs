@@ -45,6 +45,7 @@ impl ClusterState {
         next.checks.clone_from(&configured.checks);
         next.constraints.clone_from(&configured.constraints);
         next.check_constraints()?;
+        next.stonith.clone_from(&configured.stonith);
         next.revision += 1;
         *self = next;
         Ok(())

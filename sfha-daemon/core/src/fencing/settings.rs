@@ -9,26 +9,36 @@ use serde::{Deserialize, Serialize};
 
 /// The section `stonith` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct FencingSettings {
     /// Nothing of a lost node moves before that node is harmless.
     pub enabled: bool,
+    /// Everything is decided and told, and nothing is switched; takeovers are as without fencing.
+    pub dry_run: bool,
     /// What is tried, in this order, for nodes that say nothing else (`provider`).
     pub levels: Vec<Level>,
     /// Proxmox VE.
-    #[serde(default)]
     pub proxmox: Option<Proxmox>,
     /// Any HTTP service.
-    #[serde(default)]
     pub webhook: Option<Webhook>,
     /// Programs of Debian's `fence-agents`, by a name of the operator's.
-    #[serde(default)]
     pub agents: BTreeMap<String, Agent>,
+    /// The watchdog of nodes that have that level.
+    pub watchdog: WatchdogDevice,
     /// The nodes, by name.
-    #[serde(default)]
     pub nodes: BTreeMap<String, Target>,
     /// Limits and delays.
-    #[serde(default)]
     pub safety: Safety,
+    /// What follows when something on a member does not stop.
+    pub on_stop_failure: OnStopFailure,
+    /// Between two tests of all levels of all nodes, in seconds; 0: never.
+    pub test_interval_s: u64,
+}
+
+impl Default for FencingSettings {
+    fn default() -> Self {
+        Self::off()
+    }
 }
 
 impl FencingSettings {
@@ -37,13 +47,29 @@ impl FencingSettings {
     pub fn off() -> Self {
         Self {
             enabled: false,
+            dry_run: false,
             levels: Vec::new(),
             proxmox: None,
             webhook: None,
             agents: BTreeMap::new(),
+            watchdog: WatchdogDevice::default(),
             nodes: BTreeMap::new(),
             safety: Safety::default(),
+            on_stop_failure: OnStopFailure::default(),
+            test_interval_s: 3600,
         }
+    }
+
+    /// As if there were no such section.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::off()
+    }
+
+    /// Takeovers wait until the lost node is harmless.
+    #[must_use]
+    pub const fn gates(&self) -> bool {
+        self.enabled && !self.dry_run
     }
 
     /// What is tried for that node, in this order.
@@ -59,6 +85,35 @@ impl FencingSettings {
     #[must_use]
     pub fn answer_is_proof(&self, level: &Level) -> bool {
         *level == Level::Webhook && self.webhook.as_ref().is_some_and(|webhook| webhook.answer_is_proof)
+    }
+}
+
+/// What follows when something on a member does not stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnStopFailure {
+    /// The node is fenced, so that others can take over.
+    Fence,
+    /// It is, where what does not stop is a critical service.
+    #[default]
+    FenceCritical,
+    /// Nothing: it stays where it is, and is tried again.
+    Wait,
+}
+
+/// A watchdog, the same on every node that has the level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WatchdogDevice {
+    /// Its device.
+    pub device: PathBuf,
+    /// Wanted time-out, in milliseconds; devices take whole seconds.
+    pub timeout_ms: u64,
+}
+
+impl Default for WatchdogDevice {
+    fn default() -> Self {
+        Self { device: "/dev/watchdog".into(), timeout_ms: 15_000 }
     }
 }
 

@@ -239,3 +239,11 @@ pub struct FencingState {
     /// What happened, the oldest first.
     pub history: VecDeque<Entry>,
 }
+
+impl FencingState {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
