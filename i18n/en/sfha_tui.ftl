@@ -1375,3 +1375,154 @@ key-name-right = Right
 key-name-back-tab = Shift-Tab
 arg-theme = Colours of the dashboard: { $names } [default: what suits the terminal; SFHA_THEME counts, too]
 value-theme = THEME
+
+## sfha doctor
+
+cmd-doctor = Look for what is wrong on this node, with or without a daemon
+doctor-head = { $node ->
+        [no-value] This node has no cluster
+       *[other] { $node }
+    }; sfha { $version }
+doctor-well = All is well.
+doctor-sum = { $errors ->
+        [0] No error
+        [one] { $errors } error
+       *[other] { $errors } errors
+    }, { $warnings ->
+        [0] no warning
+        [one] { $warnings } warning
+       *[other] { $warnings } warnings
+    }.
+doctor-strange = The answer of sfhad doctor cannot be read.
+doctor-strange-next = sfha and sfhad come from the same package: install it again.
+doctor-unknown = Something that this version of sfha does not know.
+doctor-not-root = Without root's rights, keys, state and firewall cannot be seen.
+    .next = sudo sfha doctor
+doctor-corosync = Corosync { $version }.
+doctor-corosync-missing = Corosync is not installed ({ $program }).
+    .why = It tells which nodes are there, and whether they have quorum.
+    .next = apt install corosync
+doctor-corosync-old = Corosync { $version } is older than { $wanted }, which sfha is tried with.
+    .why = Its knet links and the removal of nodes at run time have faults that were mended since.
+    .next = Update the system.
+doctor-kernel = Kernel { $version }; it tags the addresses of sfha.
+doctor-kernel-untagged = Kernel { $version }; it has no tags for addresses, sfha keeps a list in /run/sfha.
+doctor-wireguard-kernel = WireGuard runs in the kernel.
+doctor-wireguard-userspace = The kernel has no WireGuard; sfha-wg does its work, more slowly.
+doctor-wireguard-none = Neither WireGuard in the kernel nor /dev/net/tun for sfha-wg.
+    .why = Without one of them this node cannot have a mesh.
+    .next = Install a kernel that has WireGuard, or make /dev/net/tun visible (in a container: on its host).
+doctor-files = { $count ->
+        [one] { $count } file in its place, with the right mode.
+       *[other] { $count } files in their places, with the right modes.
+    }
+doctor-file-open = { $path } has mode { $mode }.
+    .why = Others than root can read a secret in it or write to it; the daemon refuses a secret that others can read.
+    .next = chmod { $wanted } { $path }
+doctor-file-owner = { $path } belongs to user { $user }, not to root.
+    .why = That account can change what this node does.
+    .next = chown root:root { $path }
+doctor-file-missing = { $path } is not there.
+    .why = Without it this node does not find its cluster at the next start.
+    .next = sfha restore puts it back from a backup; otherwise sfha leave --force, then sfha join.
+doctor-config = { $path } reads without a fault.
+doctor-config-faulty = { $path } has { $count ->
+        [one] { $count } error.
+       *[other] { $count } errors.
+    }
+    .why = What it asks for is not applied, and it is no longer kept up to date.
+    .next = sfha config-check shows them.
+doctor-foreign-corosync-conf = { $path } was not written by sfha.
+    .why = Another Corosync cluster is configured here; sfha does not replace it without --force.
+    .next = See who uses it before sfha init --force or sfha join --force.
+doctor-disk = { $path }: { $mebibytes } MiB free.
+doctor-disk-tight = { $path }: only { $mebibytes } MiB left.
+    .why = A node that cannot write its state any more refuses changes.
+    .next = Make room, for example: journalctl --vacuum-size=200M
+doctor-disk-full = { $path }: only { $mebibytes } MiB left.
+    .why = The state cannot be written: this node no longer follows the cluster's changes.
+    .next = Make room at once, for example: journalctl --vacuum-size=200M
+doctor-disk-read-only = { $path } is read-only.
+    .why = The state cannot be written; a disk that turns read-only is often one that dies.
+    .next = dmesg tells why; then mount -o remount,rw, or replace the disk.
+doctor-units = The units of systemd are as they should be.
+doctor-no-systemd = systemd does not answer: { $cause }.
+    .next = systemctl status dbus
+doctor-unit-failed = { $unit } has failed.
+    .why = systemd has given up starting it.
+    .next = journalctl -u { $unit } -n 50 tells why; then systemctl restart { $unit }
+doctor-unit-stopped = { $unit } does not run.
+    .why = This node does not count in the cluster and holds nothing.
+    .next = systemctl start sfha (the daemon starts Corosync by itself), then sfha logs
+doctor-not-at-boot = sfha.service does not start with the machine.
+    .why = After a reboot this node would not come back into the cluster.
+    .next = systemctl enable sfha
+doctor-corosync-at-boot = corosync.service starts with the machine.
+    .why = Its address exists only once the mesh is up: it would fail; the daemon starts it in time.
+    .next = systemctl disable corosync
+doctor-foreign-manager = { $unit } runs, too.
+    .why = Two managers of addresses or of clusters on one machine contradict each other.
+    .next = If it has the same addresses or services: systemctl disable --now { $unit } (see also sfha import).
+doctor-networkd-keeps = systemd-networkd keeps addresses that are not its own ({ $path }).
+doctor-networkd-drops = systemd-networkd removes addresses that are not its own.
+    .why = Whenever it restarts, a VIP that is held here is missing until sfha puts it back a moment later.
+    .next = In the interface's .network file, section [Network]: KeepConfiguration=static
+doctor-unconfigured = No cluster yet: sfha init makes one, sfha join joins one.
+doctor-daemon = The daemon answers, version { $version }.
+doctor-daemon-silent = The daemon does not answer on { $socket }.
+    .why = Without it this node holds neither VIPs nor services.
+    .next = systemctl start sfha, then sfha logs
+doctor-daemon-old = The daemon that runs is version { $running }, the programs installed are { $version }.
+    .why = An upgrade does not restart the daemon.
+    .next = When it suits you: systemctl try-restart sfha
+doctor-quorum = Quorum: { $votes } votes, { $needed } needed.
+doctor-no-quorum = No quorum: { $votes } votes, { $needed } needed.
+    .why = Without a majority this node holds nothing and changes nothing.
+    .next = Start the nodes that are away, or mend the network between them: sfha nodes, sfha mesh status
+doctor-port-ours = Port { $port } ({ $protocol }) is open, by sfha.
+doctor-port-closed = Nobody listens on port { $port } ({ $protocol }).
+    .why = The other nodes speak to this port.
+    .next = systemctl restart sfha, then sfha logs
+doctor-port-taken = Port { $port } ({ $protocol }) is taken.
+    .why = sfha will need it.
+    .next = ss -lnup or ss -lntp tells by whom; sfha init --port chooses another one for the mesh.
+doctor-firewall-open = No nftables firewall closes the way in.
+doctor-firewall-mentions = The firewall ({ $chain }) closes the way in, and a rule speaks of port { $port } ({ $protocol }).
+doctor-firewall-drops = The firewall ({ $chain }) closes the way in, and no rule speaks of port { $port }.
+    .why = The other nodes cannot call this one.
+    .next = Open { $port }/{ $protocol }; inside the tunnel, let everything in that comes from wg-sfha.
+doctor-mtu = Packets of the mesh ({ $mtu } bytes) pass whole (at least { $least } on the paths).
+doctor-mtu-tight = The path to { $node } carries only { $path_mtu } bytes, too few for a mesh of { $mtu }.
+    .why = Large packets are fragmented or lost: Corosync synchronises badly, transfers hang.
+    .next = On all nodes, put { $fitting } on the line mtu of /etc/sfha/mesh.yml, then systemctl restart sfha
+doctor-endpoint-own = The others reach this node at { $endpoint }, an address of its own.
+doctor-endpoint-nat = The others reach this node at { $endpoint }, a router's address (NAT), which must forward UDP port { $port } to here.
+doctor-endpoint-none = This node has no address to be called at: it calls the others.
+doctor-paths-direct = { $count ->
+        [one] { $count } node is reached directly.
+       *[other] { $count } nodes are reached directly.
+    }
+doctor-path-relayed = { $node } is reached only over { $via }.
+    .why = No direct path answers: a firewall, NAT on both sides, or a wrong address.
+    .next = Open or forward the UDP port on one of the two nodes; sfha mesh status tells what is missing.
+doctor-path-lost = { $node } is not reached.
+    .why = Off, cut off, or out of reach at every address that is known.
+    .next = sfha mesh status; on { $node }: sfha doctor
+doctor-latency = The network is quick enough: a round trip of { $milliseconds } ms at worst, for a token of { $token } ms.
+doctor-latency-high = A round trip of { $milliseconds } ms to { $node }: much for a token of { $token } ms (profile { $profile }).
+    .why = A hitch of the network can look like the loss of a node.
+    .next = A cluster between sites is made with sfha init --profile wan.
+doctor-loss = { $percent }% of the packets to { $node } are lost.
+    .why = Corosync repeats them, and in the end takes the node for lost.
+    .next = Look for the cause below the tunnel: a full link, MTU, a cable, an overloaded host.
+doctor-clock = The clock is kept right.
+doctor-clock-alone = Nobody keeps the clock right.
+    .why = WireGuard refuses a node whose time went back; tokens, maintenance and logs depend on the time.
+    .next = apt install chrony, or timedatectl set-ntp true
+doctor-clocks-agree = { $count ->
+        [one] { $count } other node has the same time.
+       *[other] { $count } other nodes have the same time.
+    }
+doctor-clock-skew = The clock of { $node } differs from the one here: { $seconds } s.
+    .why = Tokens expire too early or too late, and logs cannot be compared any more.
+    .next = On both nodes: timedatectl

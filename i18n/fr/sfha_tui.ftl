@@ -1380,3 +1380,154 @@ key-name-right = Droite
 key-name-back-tab = Maj-Tab
 arg-theme = Couleurs du tableau de bord : { $names } [défaut : selon le terminal ; SFHA_THEME compte aussi]
 value-theme = THÈME
+
+## sfha doctor
+
+cmd-doctor = Chercher ce qui ne va pas sur ce nœud, avec ou sans démon
+doctor-head = { $node ->
+        [no-value] Ce nœud n'a pas de cluster
+       *[other] { $node }
+    } ; sfha { $version }
+doctor-well = Tout va bien.
+doctor-sum = { $errors ->
+        [0] Aucune erreur
+        [one] { $errors } erreur
+       *[other] { $errors } erreurs
+    }, { $warnings ->
+        [0] aucun avertissement
+        [one] { $warnings } avertissement
+       *[other] { $warnings } avertissements
+    }.
+doctor-strange = La réponse de sfhad doctor ne se lit pas.
+doctor-strange-next = sfha et sfhad viennent du même paquet : réinstallez-le.
+doctor-unknown = Un constat que cette version de sfha ne connaît pas.
+doctor-not-root = Sans les droits de root, les clés, l'état et le pare-feu ne se voient pas.
+    .next = sudo sfha doctor
+doctor-corosync = Corosync { $version }.
+doctor-corosync-missing = Corosync n'est pas installé ({ $program }).
+    .why = C'est lui qui dit quels nœuds sont là et s'ils ont le quorum.
+    .next = apt install corosync
+doctor-corosync-old = Corosync { $version } est plus ancien que { $wanted }, avec lequel sfha est essayé.
+    .why = Les liens knet et le retrait de nœuds à chaud y ont des défauts corrigés depuis.
+    .next = Mettez le système à jour.
+doctor-kernel = Noyau { $version } ; il marque les adresses de sfha.
+doctor-kernel-untagged = Noyau { $version } ; il ne marque pas les adresses, sfha tient une liste dans /run/sfha.
+doctor-wireguard-kernel = WireGuard tourne dans le noyau.
+doctor-wireguard-userspace = Le noyau n'a pas WireGuard ; sfha-wg le remplace, plus lentement.
+doctor-wireguard-none = Ni WireGuard dans le noyau, ni /dev/net/tun pour sfha-wg.
+    .why = Sans l'un des deux, ce nœud ne peut pas avoir de maillage.
+    .next = Installez un noyau qui a WireGuard, ou rendez /dev/net/tun visible (dans un conteneur : côté hôte).
+doctor-files = { $count ->
+        [one] { $count } fichier à sa place, avec les bons droits.
+       *[other] { $count } fichiers à leur place, avec les bons droits.
+    }
+doctor-file-open = { $path } a les droits { $mode }.
+    .why = D'autres que root peuvent y lire un secret ou y écrire ; le démon refuse un secret lisible par d'autres.
+    .next = chmod { $wanted } { $path }
+doctor-file-owner = { $path } appartient à l'utilisateur { $user }, pas à root.
+    .why = Ce compte peut changer ce que fait ce nœud.
+    .next = chown root:root { $path }
+doctor-file-missing = { $path } n'est pas là.
+    .why = Sans ce fichier, ce nœud ne retrouve pas son cluster au prochain démarrage.
+    .next = sfha restore le remet depuis une sauvegarde ; sinon sfha leave --force, puis sfha join.
+doctor-config = { $path } se lit sans erreur.
+doctor-config-faulty = { $path } a { $count ->
+        [one] { $count } erreur.
+       *[other] { $count } erreurs.
+    }
+    .why = Ce qu'il demande n'est pas appliqué, et il n'est plus tenu à jour.
+    .next = sfha config-check les montre.
+doctor-foreign-corosync-conf = { $path } n'a pas été écrit par sfha.
+    .why = Un autre cluster Corosync est configuré ici ; sfha ne le remplace pas sans --force.
+    .next = Vérifiez à qui il sert avant sfha init --force ou sfha join --force.
+doctor-disk = { $path } : { $mebibytes } Mio libres.
+doctor-disk-tight = { $path } : il ne reste que { $mebibytes } Mio.
+    .why = Un nœud qui ne peut plus écrire son état refuse les changements.
+    .next = Faites de la place, par exemple : journalctl --vacuum-size=200M
+doctor-disk-full = { $path } : il ne reste que { $mebibytes } Mio.
+    .why = L'état ne peut plus être écrit : ce nœud ne suit plus les changements du cluster.
+    .next = Faites de la place tout de suite, par exemple : journalctl --vacuum-size=200M
+doctor-disk-read-only = { $path } est en lecture seule.
+    .why = L'état ne peut plus être écrit ; un disque qui passe en lecture seule est souvent un disque qui meurt.
+    .next = dmesg en donne la raison ; ensuite mount -o remount,rw, ou remplacez le disque.
+doctor-units = Les unités systemd sont comme il faut.
+doctor-no-systemd = systemd ne répond pas : { $cause }.
+    .next = systemctl status dbus
+doctor-unit-failed = { $unit } est en échec.
+    .why = systemd a renoncé à la relancer.
+    .next = journalctl -u { $unit } -n 50 en dit la raison ; ensuite systemctl restart { $unit }
+doctor-unit-stopped = { $unit } ne tourne pas.
+    .why = Ce nœud ne compte pas dans le cluster et ne tient rien.
+    .next = systemctl start sfha (le démon démarre Corosync lui-même), puis sfha logs
+doctor-not-at-boot = sfha.service ne démarre pas avec la machine.
+    .why = Après un redémarrage, ce nœud ne reviendrait pas dans le cluster.
+    .next = systemctl enable sfha
+doctor-corosync-at-boot = corosync.service démarre avec la machine.
+    .why = Son adresse n'existe qu'une fois le maillage debout : il échouerait ; le démon le démarre au bon moment.
+    .next = systemctl disable corosync
+doctor-foreign-manager = { $unit } tourne aussi.
+    .why = Deux gestionnaires d'adresses ou de cluster sur une machine se contredisent.
+    .next = S'il gère les mêmes adresses ou services : systemctl disable --now { $unit } (voir aussi sfha import).
+doctor-networkd-keeps = systemd-networkd garde les adresses qui ne sont pas les siennes ({ $path }).
+doctor-networkd-drops = systemd-networkd retire les adresses qui ne sont pas les siennes.
+    .why = À chacun de ses redémarrages, une VIP tenue ici manque un instant, le temps que sfha la remette.
+    .next = Dans le fichier .network de l'interface, section [Network] : KeepConfiguration=static
+doctor-unconfigured = Pas encore de cluster : sfha init en crée un, sfha join en rejoint un.
+doctor-daemon = Le démon répond, version { $version }.
+doctor-daemon-silent = Le démon ne répond pas sur { $socket }.
+    .why = Sans lui ce nœud ne tient ni VIP ni service.
+    .next = systemctl start sfha, puis sfha logs
+doctor-daemon-old = Le démon qui tourne est de la version { $running }, les programmes installés de la { $version }.
+    .why = Une mise à jour ne relance pas le démon.
+    .next = Quand cela convient : systemctl try-restart sfha
+doctor-quorum = Quorum : { $votes } voix, il en faut { $needed }.
+doctor-no-quorum = Pas de quorum : { $votes } voix, il en faut { $needed }.
+    .why = Sans majorité, ce nœud ne tient rien et ne change rien.
+    .next = Démarrez les nœuds absents, ou rétablissez le réseau entre eux : sfha nodes, sfha mesh status
+doctor-port-ours = Le port { $port } ({ $protocol }) est ouvert par sfha.
+doctor-port-closed = Personne n'écoute sur le port { $port } ({ $protocol }).
+    .why = Les autres nœuds parlent à ce port.
+    .next = systemctl restart sfha, puis sfha logs
+doctor-port-taken = Le port { $port } ({ $protocol }) est déjà pris.
+    .why = sfha en aura besoin.
+    .next = ss -lnup ou ss -lntp dit par qui ; sfha init --port en choisit un autre pour le maillage.
+doctor-firewall-open = Aucun pare-feu nftables ne ferme l'entrée.
+doctor-firewall-mentions = Le pare-feu ({ $chain }) ferme l'entrée, et une règle parle du port { $port } ({ $protocol }).
+doctor-firewall-drops = Le pare-feu ({ $chain }) ferme l'entrée, et aucune règle ne parle du port { $port }.
+    .why = Les autres nœuds ne peuvent pas appeler celui-ci.
+    .next = Ouvrez { $port }/{ $protocol } ; dans le tunnel, laissez entrer tout ce qui vient de wg-sfha.
+doctor-mtu = Les paquets du maillage ({ $mtu } octets) passent entiers (au moins { $least } sur les chemins).
+doctor-mtu-tight = Le chemin vers { $node } ne porte que { $path_mtu } octets, trop peu pour un maillage de { $mtu }.
+    .why = Les gros paquets sont fragmentés ou perdus : Corosync se resynchronise mal, les transferts se figent.
+    .next = Sur tous les nœuds, mettez { $fitting } à la ligne mtu de /etc/sfha/mesh.yml, puis systemctl restart sfha
+doctor-endpoint-own = Les autres joignent ce nœud sur { $endpoint }, une adresse à lui.
+doctor-endpoint-nat = Les autres joignent ce nœud sur { $endpoint }, l'adresse d'un routeur (NAT), qui doit renvoyer le port UDP { $port } ici.
+doctor-endpoint-none = Ce nœud n'a pas d'adresse où l'appeler : c'est lui qui appelle les autres.
+doctor-paths-direct = { $count ->
+        [one] { $count } nœud joint directement.
+       *[other] { $count } nœuds joints directement.
+    }
+doctor-path-relayed = { $node } n'est joint qu'à travers { $via }.
+    .why = Aucun chemin direct ne répond : pare-feu, NAT des deux côtés, ou mauvaise adresse.
+    .next = Ouvrez ou renvoyez le port UDP sur l'un des deux nœuds ; sfha mesh status dit ce qui manque.
+doctor-path-lost = { $node } n'est pas joint.
+    .why = Éteint, coupé, ou injoignable sur toutes les adresses connues.
+    .next = sfha mesh status ; sur { $node } : sfha doctor
+doctor-latency = Le réseau suit : { $milliseconds } ms d'aller-retour au pire, pour un token de { $token } ms.
+doctor-latency-high = { $milliseconds } ms d'aller-retour avec { $node } : beaucoup pour un token de { $token } ms (profil { $profile }).
+    .why = Un à-coup du réseau peut faire croire à la perte d'un nœud.
+    .next = Un cluster entre sites se crée avec sfha init --profile wan.
+doctor-loss = { $percent } % des paquets vers { $node } se perdent.
+    .why = Corosync les répète, et finit par croire le nœud perdu.
+    .next = Cherchez la cause sous le tunnel : lien saturé, MTU, câble, hôte surchargé.
+doctor-clock = L'horloge est tenue à l'heure.
+doctor-clock-alone = Personne ne tient l'horloge à l'heure.
+    .why = WireGuard refuse un nœud dont l'heure recule ; jetons, maintenances et journaux dépendent de l'heure.
+    .next = apt install chrony, ou timedatectl set-ntp true
+doctor-clocks-agree = { $count ->
+        [one] { $count } autre nœud a la même heure.
+       *[other] { $count } autres nœuds ont la même heure.
+    }
+doctor-clock-skew = L'horloge de { $node } diffère de celle d'ici : { $seconds } s.
+    .why = Les jetons expirent trop tôt ou trop tard, et les journaux ne se comparent plus.
+    .next = Sur les deux nœuds : timedatectl

@@ -17,6 +17,7 @@ pub mod corosync_conf;
 pub mod daemon;
 pub mod depart;
 pub mod disk;
+pub mod doctor;
 pub mod endpoints;
 pub mod event_loop;
 pub mod fencing;

@@ -39,6 +39,8 @@ struct Args {
 enum Action {
     /// Take every VIP of ours off its interface, then stop our services (the unit's ExecStopPost).
     Release,
+    /// Print what is well and what is not on this node, as JSON with codes: `sfha doctor` makes sentences of it.
+    Doctor,
 }
 
 fn main() -> ExitCode {
@@ -48,12 +50,13 @@ fn main() -> ExitCode {
     let logs = LogFeed::default();
     // What releases addresses waits for no file.
     let level = match args.command {
-        Some(Action::Release) => None,
+        Some(Action::Release | Action::Doctor) => None,
         None => config_file::log_level(&Paths::system()),
     };
     set_up_logging(logs.clone(), level.as_deref().unwrap_or("info"));
     let outcome = match args.command {
         Some(Action::Release) => run(let_everything_go()),
+        Some(Action::Doctor) => run(print_diagnosis()),
         None => run(daemon(args.record, logs)),
     };
     match outcome {
@@ -94,6 +97,12 @@ fn set_up_logging(feed: LogFeed, level: &str) {
 fn keep_secrets_in() -> anyhow::Result<()> {
     nix::sys::prctl::set_dumpable(false).context("PR_SET_DUMPABLE")?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).context("RLIMIT_CORE")
+}
+
+async fn print_diagnosis() -> anyhow::Result<()> {
+    let diagnosis = sfha_daemon::doctor::diagnose(&Paths::system()).await;
+    println!("{}", serde_json::to_string(&diagnosis)?);
+    Ok(())
 }
 
 /// For the addresses; the services have their own times.

@@ -104,7 +104,8 @@ pub fn check_corosync(paths: &Paths, force: bool) -> Result<(), Failure> {
 }
 
 /// The file that Debian's package brings: one node at 127.0.0.1 in a cluster named `debian`.
-fn is_debians(text: &str) -> bool {
+#[must_use]
+pub fn is_debians(text: &str) -> bool {
     let values = |key: &str| -> Vec<String> {
         text.lines()
             .map(str::trim)

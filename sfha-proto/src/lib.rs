@@ -11,6 +11,7 @@
 
 pub mod codec;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod fencing;
 pub mod mesh;

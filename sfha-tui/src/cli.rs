@@ -18,6 +18,7 @@ mod later;
 mod members;
 mod parse;
 mod services;
+mod support;
 mod usage;
 pub mod values;
 
@@ -25,6 +26,7 @@ pub use config::ConfigTask;
 pub use members::Membership;
 pub use parse::{Parsed, parse};
 pub use services::ServiceTask;
+pub use support::SupportTask;
 
 /// What applies to every command.
 #[derive(Debug, Clone)]
@@ -92,6 +94,8 @@ pub enum Task {
     Config(ConfigTask),
     /// Move everything away from the leader.
     Failover(Option<String>, std::collections::BTreeSet<String>),
+    /// What is wrong with this node.
+    Support(SupportTask),
     /// Become the daemon.
     Run(Vec<OsString>),
     /// Show the daemon's log.

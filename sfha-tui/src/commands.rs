@@ -13,7 +13,7 @@ use sfha_proto::status::ClusterStatus;
 use sfha_proto::{ErrorCode, Failure, SCHEMA};
 
 use crate::app::Look;
-use crate::cli::{Global, Task};
+use crate::cli::{Global, SupportTask, Task};
 use crate::client::Connection;
 use crate::console::{self, End, Source};
 use crate::demo::World;
@@ -23,6 +23,7 @@ use crate::t;
 
 mod ask;
 mod config;
+mod doctor;
 mod members;
 mod programs;
 mod rotate;
@@ -51,6 +52,7 @@ pub fn run(global: &Global, task: Task) -> Result<(), Problem> {
             version(global);
             Ok(())
         }
+        Task::Support(SupportTask::Doctor) => doctor::run(global),
         Task::Later(command) => Err(Problem::later(&command)),
         Task::Default | Task::Dashboard if wants_dashboard(global, &task) => dashboard(global),
         task => runtime()?.block_on(ask_daemon(global, task)),

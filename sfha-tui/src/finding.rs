@@ -9,7 +9,7 @@ use crate::problem::{ABSENT, arguments, text};
 use crate::t;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The sentence of a finding, and what to write instead.
 pub fn sentences(finding: &Finding) -> (String, Option<String>) {

@@ -226,6 +226,21 @@ impl Systemd {
         manager.reload().await.map_err(bus)
     }
 
+    /// Whether a unit starts at boot: `enabled`, `disabled`, `static`, `masked`, …; `None` where it is not
+    /// installed.
+    ///
+    /// # Errors
+    /// systemd cannot be asked.
+    pub async fn file_state(&self, unit: &str) -> Result<Option<String>, SystemdError> {
+        let look = async { self.manager().await?.get_unit_file_state(unit.to_owned()).await };
+        match in_time("inspect", unit, look).await {
+            Ok(state) => Ok(Some(state)),
+            Err(error) if error.refusal() == Some("org.freedesktop.DBus.Error.FileNotFound") => Ok(None),
+            Err(error) if error.refusal() == Some("org.freedesktop.systemd1.NoSuchUnit") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// `active`, `inactive`, `failed`, `activating`, …
     ///
     /// # Errors

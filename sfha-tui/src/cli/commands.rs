@@ -10,6 +10,7 @@ use crate::t;
 
 /// All of them.
 pub fn all() -> Vec<Command> {
+    let [doctor] = super::support::commands();
     let [config_check, config_example, reload, propagate] = super::config::commands();
     vec![
         Command::new("status").about(t!("cmd-status")),
@@ -51,6 +52,7 @@ pub fn all() -> Vec<Command> {
         config_example,
         reload,
         propagate,
+        doctor,
         Command::new("logs").about(t!("cmd-logs")).arg(
             Arg::new("follow").short('f').long("follow").action(ArgAction::SetTrue).help(t!("arg-follow")),
         ),

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use sfha_proto::SOCKET_PATH;
 use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
 
-use super::{Global, JoinTask, Task, TokenSource, command, config, later, members, services, usage};
+use super::{Global, JoinTask, Task, TokenSource, command, config, later, members, services, support, usage};
 use crate::problem::Problem;
 
 /// What came of reading the command line.
@@ -137,6 +137,7 @@ fn task(matches: &ArgMatches) -> Task {
         ("version", _) => Task::Version,
         (other, _) => config::task(other, m)
             .map(Task::Config)
+            .or_else(|| support::task(other, m).map(Task::Support))
             .or_else(|| members::task(matches).map(Task::Membership))
             .unwrap_or_else(|| Task::Later(other.to_owned())),
     }
@@ -324,11 +325,9 @@ mod tests {
 
     #[test]
     fn commands_of_later_versions_are_known_whatever_follows() {
-        for (line, name) in [
-            ("sfha doctor", "doctor"),
-            ("sfha stonith fence n2", "stonith"),
-            ("sfha simulate node-lost:node2 quorum-lost", "simulate"),
-        ] {
+        for (line, name) in
+            [("sfha stonith fence n2", "stonith"), ("sfha simulate node-lost:node2 quorum-lost", "simulate")]
+        {
             assert!(matches!(run(line).1, Task::Later(found) if found == name), "{line}");
         }
     }

@@ -11,7 +11,7 @@ use crate::paint;
 use crate::problem::Problem;
 
 /// The daemon.
-const DAEMON: &str = "/usr/bin/sfhad";
+pub const DAEMON: &str = "/usr/bin/sfhad";
 
 /// Replaces this process with the daemon; returns only if that fails.
 pub fn daemon(args: &[OsString]) -> Problem {

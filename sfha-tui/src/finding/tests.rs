@@ -9,7 +9,12 @@ use crate::i18n::{self, ENGLISH, FRENCH, Lang};
 /// Every code of the protocol with the details that its description promises, from its source.
 fn codes() -> Vec<(String, Vec<String>)> {
     let source = include_str!("../../../sfha-proto/src/config.rs");
-    let body = source.split("pub enum FindingCode {").nth(1).unwrap().split("\n}").next().unwrap();
+    codes_of(source.split("pub enum FindingCode {").nth(1).unwrap())
+}
+
+/// The variants of an enum of codes in the source after its opening brace, with the details that they promise.
+pub fn codes_of(source: &str) -> Vec<(String, Vec<String>)> {
+    let body = source.split("\n}").next().unwrap();
     let mut found = Vec::new();
     let mut doc = String::new();
     for line in body.lines().map(str::trim) {
