@@ -14,6 +14,7 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod fencing;
+pub mod history;
 pub mod mesh;
 pub mod message;
 pub mod status;

@@ -51,10 +51,11 @@ pub enum Outcome {
 /// `{"event":"status","seq":12,"data":…}`
 ///
 /// `status`: data is a [`crate::status::ClusterStatus`] with `mesh_detail`. A slow reader is sent the
-/// newest, not a backlog. `progress`: data is a [`Progress`]. `log`: data is a [`LogLine`].
+/// newest, not a backlog. `progress`: data is a [`Progress`]. `log`: data is a [`LogLine`]. `history`: data is a
+/// [`crate::history::HistoryEvent`]; none is left out, however slow the reader, as long as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
-    /// `status`, `progress` or `log`.
+    /// `status`, `progress`, `log` or `history`.
     pub event: String,
     /// Counts the notifications of this connection.
     pub seq: u64,
@@ -135,7 +136,7 @@ pub struct LogLine {
 pub mod method {
     /// No parameters; result: `ClusterStatus`.
     pub const STATUS: &str = "status";
-    /// No parameters; answered with `{}`, then `status` notifications (and `log` ones).
+    /// [`super::SubscribeParams`]; answered with `{}`, then notifications.
     pub const SUBSCRIBE: &str = "subscribe";
     /// [`super::InitParams`]; result: `Initialised`. Sends `progress`.
     pub const INIT: &str = "init";
@@ -201,6 +202,35 @@ pub mod method {
     pub const STONITH_CHECK: &str = "stonith.check";
     /// [`crate::fencing::FencingSettingsParams`]; result: `{}` once every member has written them.
     pub const STONITH_CONFIGURE: &str = "stonith.configure";
+    /// [`crate::history::HistoryParams`]; result: [`crate::history::History`].
+    pub const HISTORY: &str = "history";
+}
+
+/// What a subscriber is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Topic {
+    /// The status, whole, at once and whenever it changes.
+    Status,
+    /// Lines of the daemon's log.
+    Log,
+    /// What happens.
+    History,
+    /// A topic of a newer client.
+    #[serde(other)]
+    Other,
+}
+
+/// Parameters of `subscribe`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscribeParams {
+    /// What to tell of: `status` and `log` if absent.
+    #[serde(default)]
+    pub topics: Option<Vec<Topic>>,
+    /// Number of an event: `history` begins with the one after it. With what happens from now on if absent.
+    #[serde(default)]
+    pub after: Option<u64>,
 }
 
 /// Parameters of `init`.

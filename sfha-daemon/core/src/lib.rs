@@ -34,6 +34,7 @@ pub mod command;
 pub mod event;
 pub mod fencing;
 pub mod health;
+pub mod history;
 pub mod ledger;
 pub mod links;
 pub mod mesh;

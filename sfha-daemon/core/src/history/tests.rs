@@ -1,0 +1,271 @@
+use serde_json::{Value, json};
+use sfha_proto::history::Level;
+
+use super::*;
+
+/// What `n1` sees of three nodes with a VIP, a service and its check.
+struct Scene {
+    tracker: Tracker,
+    status: Value,
+    at: u64,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let node = |name: &str, id: u32| {
+            json!({"name": name, "id": id, "online": true, "daemon": true, "standby": false,
+                   "leader": id == 1, "address": "10.0.0.1"})
+        };
+        let status = json!({
+            "schema": 1, "cluster": "prod", "node": "n1", "version": "0.1.0", "maintenance": false,
+            "quorum": {"quorate": true, "votes": 3, "expected": 3, "needed": 2}, "leader": "n1",
+            "nodes": [node("n1", 1), node("n2", 2), node("n3", 3)],
+            "vips": [{"name": "web", "address": "10.0.0.9/24", "interface": null, "state": "active", "holder": "n2"}],
+            "services": [{"name": "db", "unit": "db.service", "state": "active", "holder": "n2", "healthy": true,
+                          "failures": 0}],
+            "health": [{"name": "ask", "type": "tcp", "healthy": true, "last_error": null, "service": "db",
+                        "nodes": {"n2": true}}],
+            "mesh": {"enabled": false, "peers": 0, "connected": 0},
+            "fencing": {"enabled": false, "provider": null, "pending": []},
+            "phase": "operational", "state": {"epoch": 1, "version": 7, "hash": "00"},
+        });
+        let mut scene = Self { tracker: Tracker::new("n1", 40), status, at: 0 };
+        assert_eq!(scene.after(0, &[]), [], "a first look is no event");
+        scene
+    }
+
+    fn now(&mut self, ms: u64) -> Moment {
+        self.at += ms;
+        let clock = Timestamp::from_millisecond(1_800_000_000_000 + i64::try_from(self.at).unwrap()).unwrap();
+        Moment { at: Time::from_micros(self.at * 1000), clock }
+    }
+
+    /// So many milliseconds later these places of the status are like this.
+    fn after(&mut self, ms: u64, changes: &[(&str, Value)]) -> Vec<HistoryEvent> {
+        for (place, value) in changes {
+            *self.status.pointer_mut(place).unwrap_or_else(|| panic!("{place}")) = value.clone();
+        }
+        let status = Arc::new(serde_json::from_value(self.status.clone()).unwrap());
+        let now = self.now(ms);
+        self.tracker.status(&status, now)
+    }
+}
+
+fn kinds(events: &[HistoryEvent]) -> Vec<EventKind> {
+    events.iter().map(|event| event.kind).collect()
+}
+
+#[test]
+fn a_power_cut_and_the_moves_that_it_caused_are_one_chain_with_the_time_without_service() {
+    let mut scene = Scene::new();
+    let lost = scene.after(1000, &[("/nodes/1/online", json!(false)), ("/phase", json!("synchronising"))]);
+    assert_eq!(kinds(&lost), [EventKind::NodeLost]);
+    let root = lost[0].clone();
+    assert_eq!((root.id, root.chain, root.cause), (41, 41, None), "numbers go on from before");
+    assert_eq!((root.node.as_deref(), root.level), (Some("n2"), Level::Critical));
+    assert_eq!(root.time, "2027-01-15T08:00:01.000Z");
+    let gone = scene.after(
+        20,
+        &[
+            ("/phase", json!("operational")),
+            ("/vips/0/state", json!("waiting")),
+            ("/vips/0/holder", json!(null)),
+            ("/services/0/state", json!("stopped")),
+            ("/services/0/holder", json!(null)),
+        ],
+    );
+    assert_eq!(kinds(&gone), [EventKind::VipLost, EventKind::ServiceStopped]);
+    assert_eq!(gone[0].node.as_deref(), Some("n2"));
+    assert!(gone.iter().all(|event| event.chain == 41 && event.cause == Some(41)), "{gone:?}");
+    let back = scene.after(
+        390,
+        &[
+            ("/vips/0/state", json!("active")),
+            ("/vips/0/holder", json!("n3")),
+            ("/services/0/state", json!("active")),
+            ("/services/0/holder", json!("n3")),
+        ],
+    );
+    assert_eq!(kinds(&back), [EventKind::VipMoved, EventKind::ServiceMoved]);
+    let moved = &back[0];
+    assert_eq!((moved.from.as_deref(), moved.to.as_deref()), (Some("n2"), Some("n3")));
+    assert_eq!((moved.cause, moved.chain), (Some(gone[0].id), 41));
+    assert_eq!(moved.duration_ms, Some(410), "from the loss of the node, not of what it had");
+    let there = scene.after(5000, &[("/nodes/1/online", json!(true))]);
+    assert_eq!(kinds(&there), [EventKind::NodeBack]);
+    assert_eq!((there[0].duration_ms, there[0].cause), (Some(5410), Some(41)));
+}
+
+#[test]
+fn a_move_in_order_is_one_event_and_says_how_long_nobody_served() {
+    let mut scene = Scene::new();
+    let releasing = [("/vips/0/state", json!("releasing")), ("/vips/0/target", json!("n3"))];
+    scene.status["vips"][0]["target"] = json!(null);
+    assert_eq!(scene.after(1000, &releasing), []);
+    let acquiring = [("/vips/0/state", json!("acquiring")), ("/vips/0/holder", json!(null))];
+    assert_eq!(scene.after(3, &acquiring), []);
+    let moved = scene.after(4, &[("/vips/0/state", json!("active")), ("/vips/0/holder", json!("n3"))]);
+    assert_eq!(kinds(&moved), [EventKind::VipMoved]);
+    assert_eq!((moved[0].duration_ms, moved[0].cause, moved[0].chain), (Some(7), None, moved[0].id));
+}
+
+#[test]
+fn what_a_standby_moves_follows_from_it() {
+    let mut scene = Scene::new();
+    let standby = scene.after(10, &[("/nodes/1/standby", json!(true)), ("/state/version", json!(8))]);
+    assert_eq!(kinds(&standby), [EventKind::StandbyOn], "the version rose because of it");
+    let moved = scene.after(10, &[("/vips/0/holder", json!("n1"))]);
+    assert_eq!(kinds(&moved), [EventKind::VipMoved]);
+    assert_eq!(moved[0].cause, Some(standby[0].id));
+}
+
+#[test]
+fn quorum_is_lost_once_and_its_return_says_for_how_long() {
+    let mut scene = Scene::new();
+    let none = [
+        ("/nodes/1/online", json!(false)),
+        ("/nodes/2/online", json!(false)),
+        ("/phase", json!("inquorate")),
+        ("/quorum/quorate", json!(false)),
+        ("/leader", json!(null)),
+        ("/vips/0/state", json!("stopped")),
+        ("/vips/0/holder", json!(null)),
+    ];
+    let lost = scene.after(100, &none);
+    let wanted = [
+        EventKind::NodeLost,
+        EventKind::NodeLost,
+        EventKind::QuorumLost,
+        EventKind::LeaderChanged,
+        EventKind::VipLost,
+    ];
+    assert_eq!(kinds(&lost), wanted);
+    assert_eq!(lost[2].cause, Some(lost[1].id));
+    assert_eq!(scene.after(100, &[]), []);
+    let back = scene.after(
+        100,
+        &[
+            ("/nodes/1/online", json!(true)),
+            ("/phase", json!("operational")),
+            ("/quorum/quorate", json!(true)),
+        ],
+    );
+    assert_eq!(kinds(&back), [EventKind::NodeBack, EventKind::QuorumRegained]);
+    assert_eq!((back[1].duration_ms, back[1].cause), (Some(200), Some(lost[2].id)));
+}
+
+#[test]
+fn a_corosync_that_is_gone_says_nothing_about_the_others() {
+    let mut scene = Scene::new();
+    let nodes = scene.status["nodes"].clone();
+    for node in 0..3 {
+        scene.status["nodes"][node]["online"] = json!(false);
+    }
+    let gone = scene.after(10, &[("/phase", json!("disconnected")), ("/quorum/quorate", json!(false))]);
+    assert_eq!(kinds(&gone), [EventKind::CorosyncLost, EventKind::QuorumLost]);
+    assert_eq!(scene.after(10, &[]), []);
+    let back = scene
+        .after(500, &[("/phase", json!("operational")), ("/quorum/quorate", json!(true)), ("/nodes", nodes)]);
+    assert_eq!(kinds(&back), [EventKind::CorosyncBack, EventKind::QuorumRegained]);
+    assert_eq!(back[0].duration_ms, Some(510));
+}
+
+#[test]
+fn a_service_that_moves_because_its_check_failed_says_so() {
+    let mut scene = Scene::new();
+    let failed = scene.after(
+        10,
+        &[
+            ("/health/0/healthy", json!(false)),
+            ("/health/0/last_error", json!("refused")),
+            ("/health/0/nodes/n2", json!(false)),
+        ],
+    );
+    assert_eq!(kinds(&failed), [EventKind::CheckFailed]);
+    assert_eq!((failed[0].detail.as_deref(), failed[0].node.as_deref()), (Some("refused"), Some("n2")));
+    let stops =
+        scene.after(10, &[("/services/0/failures", json!(1)), ("/services/0/state", json!("stopping"))]);
+    assert_eq!(kinds(&stops), [EventKind::ServiceFailed]);
+    assert_eq!(stops[0].cause, Some(failed[0].id));
+    let moved = scene.after(
+        90,
+        &[
+            ("/services/0/state", json!("active")),
+            ("/services/0/holder", json!("n1")),
+            ("/health/0/healthy", json!(true)),
+        ],
+    );
+    assert_eq!(kinds(&moved), [EventKind::CheckRecovered, EventKind::ServiceMoved]);
+    assert_eq!((moved[1].cause, moved[1].chain), (Some(stops[0].id), failed[0].id));
+    assert_eq!(moved[1].duration_ms, Some(90));
+}
+
+#[test]
+fn what_operators_change_is_told() {
+    let mut scene = Scene::new();
+    let vip = json!({"name": "new", "address": "10.0.0.10/24", "interface": null, "state": "stopped", "holder": null});
+    let vips = json!([scene.status["vips"][0], vip]);
+    let added = scene.after(1, &[("/vips", vips), ("/state/version", json!(8))]);
+    assert_eq!(kinds(&added), [EventKind::VipAdded]);
+    let served = scene.after(2, &[("/vips/1/state", json!("active")), ("/vips/1/holder", json!("n1"))]);
+    assert_eq!(kinds(&served), [EventKind::VipServed]);
+    assert_eq!((served[0].cause, served[0].duration_ms), (Some(added[0].id), Some(2)));
+    let on = scene.after(3, &[("/maintenance", json!(true)), ("/state/version", json!(9))]);
+    assert_eq!(kinds(&on), [EventKind::MaintenanceOn]);
+    let other = scene.after(4, &[("/state/version", json!(10))]);
+    assert_eq!(kinds(&other), [EventKind::ConfigChanged]);
+    assert_eq!(other[0].detail.as_deref(), Some("10"));
+    let off = scene.after(5, &[("/maintenance", json!(false)), ("/vips/1/conflict_with", json!(null))][..1]);
+    assert_eq!((kinds(&off), off[0].duration_ms), (vec![EventKind::MaintenanceOff], Some(9)));
+    let fencing = scene.after(6, &[("/fencing/pending", json!(["n2"]))]);
+    assert_eq!(kinds(&fencing), [EventKind::FencingStarted]);
+    let over = scene.after(700, &[("/fencing/pending", json!([]))]);
+    assert_eq!((kinds(&over), over[0].duration_ms), (vec![EventKind::FencingOver], Some(700)));
+    let removed = scene.after(1, &[("/vips", json!([]))]);
+    assert_eq!(kinds(&removed), [EventKind::VipRemoved, EventKind::VipRemoved]);
+}
+
+#[test]
+fn a_peer_of_the_mesh_that_falls_silent_is_told_with_its_way_round() {
+    let mesh = |state: &str, path: &str| {
+        let peer = json!({"name": "n2", "ip": "10.1.0.2", "public_key": "k", "endpoint": null, "state": state,
+            "path": path, "latest_handshake": null, "rx_bytes": 0, "tx_bytes": 0, "rtt_ms": null, "keepalive": null});
+        Arc::new(
+            serde_json::from_value::<MeshStatus>(json!({"schema": 1, "interface": "wg-sfha",
+                "address": "10.1.0.1/24", "port": 51820, "public_key": "m", "backend": "kernel", "mtu": 1420,
+                "peers": [peer]}))
+            .unwrap(),
+        )
+    };
+    let mut scene = Scene::new();
+    let now = scene.now(0);
+    assert_eq!(scene.tracker.mesh(&mesh("connected", "direct"), now), []);
+    let now = scene.now(100);
+    let lost = scene.tracker.mesh(&mesh("stale", "direct"), now);
+    assert_eq!(kinds(&lost), [EventKind::PeerLost]);
+    let now = scene.now(100);
+    let back = scene.tracker.mesh(&mesh("connected", "n3"), now);
+    assert_eq!(kinds(&back), [EventKind::PeerConnected, EventKind::PeerPath]);
+    assert_eq!((back[0].duration_ms, back[0].cause), (Some(100), Some(lost[0].id)));
+    assert_eq!((back[1].from.as_deref(), back[1].to.as_deref()), (Some("direct"), Some("n3")));
+}
+
+#[test]
+fn a_link_that_does_not_reach_a_node_is_told() {
+    let link = |down: &[&str]| LinkStatus {
+        name: "lan".into(),
+        number: 1,
+        connected: 0,
+        peers: 2,
+        down: down.iter().map(|node| (*node).to_owned()).collect(),
+    };
+    let mut scene = Scene::new();
+    let now = scene.now(0);
+    assert_eq!(scene.tracker.links(&[link(&[])], now), []);
+    let now = scene.now(10);
+    let lost = scene.tracker.links(&[link(&["n3"])], now);
+    assert_eq!((kinds(&lost), lost[0].resource.as_deref()), (vec![EventKind::LinkLost], Some("lan")));
+    let now = scene.now(10);
+    let back = scene.tracker.links(&[link(&[])], now);
+    assert_eq!((kinds(&back), back[0].duration_ms), (vec![EventKind::LinkBack], Some(10)));
+}
