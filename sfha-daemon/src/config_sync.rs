@@ -12,9 +12,11 @@
 //! edited here and stays until somebody reloads it. A file that has faults is left alone.
 
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use sfha_config::edit::{Stuck, edit};
+use sfha_config::stonith::LocalSecrets;
 use sfha_config::{Checked, Context, Shared};
 use sfha_core::{ClusterState, Command};
 use sfha_proto::config::{Change, FileState, NodeVersion, Propagated, Reloaded};
@@ -144,6 +146,8 @@ impl ConfigSync {
             Err(failure) if failure.code == ErrorCode::AlreadySo => Ok(()),
             other => other,
         };
+        let (paths, secrets) = (self.paths.clone(), plan.secrets.clone());
+        off_loop(move || keep_secrets(&paths, &secrets)).await?;
         if let Some(wanted) = &plan.wanted {
             let configured = Box::new(wanted.into());
             let command = Command::Configure { revision: state.revision, configured };
@@ -192,6 +196,8 @@ struct Plan {
     /// This node's priority; `None`: what it is.
     priority: Option<u32>,
     changes: Vec<Change>,
+    /// What belongs into files of this node.
+    secrets: LocalSecrets,
     warnings: Vec<sfha_proto::config::Finding>,
 }
 
@@ -222,6 +228,7 @@ impl Plan {
             wanted: (wanted != shared).then_some(wanted),
             priority,
             changes,
+            secrets: config.secrets.clone(),
             warnings: checked.warnings().cloned().collect(),
         })
     }
@@ -247,6 +254,9 @@ fn take_over(paths: &Paths, state: &Shared) -> Result<FileState, Failure> {
     let missing = || files::invalid(&path, "missing");
     let (text, checked) = read(paths, &Context::default())?.ok_or_else(missing)?;
     let mut file = valid(paths, &checked)?;
+    if let Some(config) = checked.valid() {
+        keep_secrets(paths, &config.secrets)?;
+    }
     let changes = follow(paths, &file, state);
     if !changes.is_empty() {
         for change in &changes {
@@ -274,6 +284,21 @@ fn compare(paths: &Paths, state: &Shared) -> Result<FileState, Failure> {
 
 fn valid(paths: &Paths, checked: &Checked) -> Result<Shared, Failure> {
     checked.valid().map(|config| config.shared.clone()).ok_or_else(|| failure(paths, checked))
+}
+
+/// Secrets that an operator wrote into `config.yml` itself, into the files where drivers look for them.
+fn keep_secrets(paths: &Paths, secrets: &LocalSecrets) -> Result<(), Failure> {
+    for (path, text) in &secrets.0 {
+        let Some(name) = Path::new(path).file_name() else { continue };
+        let path = &paths.config().with_file_name(name);
+        // One that is there and that others can read is not trusted, and not kept.
+        let known = files::read_secret(path).ok().flatten();
+        if known.is_none_or(|known| known.as_slice() != text.as_bytes()) {
+            files::write_atomic(path, text.as_bytes(), 0o600)?;
+            info!(path = %path.display(), "secret of config.yml kept in a file of its own");
+        }
+    }
+    Ok(())
 }
 
 /// The base; `None` when it is not there or does not read.

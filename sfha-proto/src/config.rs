@@ -80,6 +80,12 @@ pub enum FindingCode {
     BadPath,
     /// A program is wanted.
     EmptyCommand,
+    /// Not a SHA-256 fingerprint. Details: `value`.
+    BadFingerprint,
+    /// Not the name of a fence agent. Details: `value`.
+    BadAgent,
+    /// A secret that all nodes would share. Details: `name`.
+    SharedSecret,
 
     // --- what does not fit together ---
     /// There are two of that name. Details: `name`, `first` (line).
@@ -166,7 +172,7 @@ pub struct Reloaded {
 /// One entry that differs between two configurations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// `vip`, `service`, `health-check`, `constraint`, `failback` or `priority`.
+    /// `vip`, `service`, `health-check`, `constraint`, `failback`, `stonith` or `priority`.
     pub kind: String,
     /// Its name; of a constraint: what it says.
     pub name: String,

@@ -50,6 +50,9 @@ struct Document<'t> {
     newline: &'static str,
 }
 
+/// Of a key that says what is so by default.
+const NOTHING: Written = Written::Map(Vec::new());
+
 /// Some bytes, and what comes in their place.
 type Splice = (Range<usize>, String);
 
@@ -66,7 +69,9 @@ impl<'t> Document<'t> {
 
     /// Adds or removes the entry, or replaces what differs in it.
     fn by_key(&self, change: &Change, _: &Shared) -> Option<String> {
-        let Some(list) = list_of(&change.key) else { return self.failback(change) };
+        let Some(list) = list_of(&change.key) else {
+            return if change.key == Key::Stonith { self.stonith(change) } else { self.failback(change) };
+        };
         match (&change.to, self.item(list, &change.key)) {
             (None, Some(item)) => Some(self.splice(vec![(self.item_lines(item)?, String::new())])),
             (Some(entry), None) => self.append(list, &change.key, entry),
@@ -77,6 +82,13 @@ impl<'t> Document<'t> {
 
     /// Replaces the entry as a whole.
     fn by_entry(&self, change: &Change, _: &Shared) -> Option<String> {
+        if let (Key::Stonith, Some(entry)) = (&change.key, &change.to) {
+            let (key, value) = self.root.get("stonith")?;
+            let section = ("stonith", Written::Map(fields(&change.key, entry)));
+            return Some(
+                self.splice(vec![(self.pair_lines(key, value)?, self.join(&render::lines(&[section], 0)))]),
+            );
+        }
         let item = self.item(list_of(&change.key)?, &change.key)?;
         let lines = self.item_lines(item)?;
         let dash = self.text[lines.start..].find('-')?;
@@ -111,6 +123,80 @@ impl<'t> Document<'t> {
         Some(self.splice(vec![self.insert(end, &[line])]))
     }
 
+    /// Adds or removes the section, or replaces what differs in it, however deep that is.
+    fn stonith(&self, change: &Change) -> Option<String> {
+        let section = self.root.get("stonith");
+        let Some(entry) = &change.to else {
+            let (key, value) = section?;
+            return Some(self.splice(vec![(self.pair_lines(key, value)?, String::new())]));
+        };
+        let new = Written::Map(fields(&change.key, entry));
+        let Some((key, value)) = section else {
+            let head = [String::new()].into_iter();
+            let lines: Vec<String> = head.chain(render::pair("stonith", &new, 0)).collect();
+            return Some(self.splice(vec![self.insert(self.text.len(), &lines)]));
+        };
+        let old = Entry::Stonith(Box::new(self.shared.stonith.clone()));
+        let old = Written::Map(fields(&change.key, &old));
+        let mut splices = Vec::new();
+        self.nested(key, value, &old, &new, &mut splices)?;
+        Some(self.splice(splices))
+    }
+
+    /// What makes a value the new one: below its keys, where both are lines of their own; else as a whole.
+    /// Keys that nobody would write here, and those that say the same in another way, stay.
+    fn nested(
+        &self,
+        key: &Node,
+        value: &Node,
+        old: &Written,
+        new: &Written,
+        splices: &mut Vec<Splice>,
+    ) -> Option<()> {
+        let indentation = key.at.column - 1;
+        let block = match &value.value {
+            Value::Map(pairs) if !self.text[value.at.offset..].starts_with('{') => pairs.first(),
+            _ => None,
+        };
+        let (Some((first, _)), Some(old), Some(inner)) = (block, old.inner(), new.inner()) else {
+            let name = key.text()?;
+            match render::inline(new) {
+                Some(text) if value.end > 0 && self.is_in_one_line(value) => {
+                    splices.push((value.range(), text));
+                }
+                _ => {
+                    let lines = self.join(&render::pair(name, new, indentation));
+                    splices.push((self.pair_lines(key, value)?, lines));
+                }
+            }
+            return Some(());
+        };
+        let indentation = first.at.column - 1;
+        for (name, written) in &inner {
+            let was = old.iter().find(|(other, _)| other == name).map(|(_, was)| *was);
+            if was == Some(*written) {
+                continue;
+            }
+            match (value.get(name), was) {
+                (Some((key, value)), was) => {
+                    self.nested(key, value, was.unwrap_or(&NOTHING), written, splices)?;
+                }
+                (None, _) => {
+                    let lines = render::pair(name, written, indentation);
+                    splices.push(self.insert(self.last_line_end(value), &lines));
+                }
+            }
+        }
+        for (name, _) in &old {
+            if inner.iter().all(|(other, _)| other != name)
+                && let Some((key, value)) = value.get(name)
+            {
+                splices.push((self.pair_lines(key, value)?, String::new()));
+            }
+        }
+        Some(())
+    }
+
     fn items(&self, list: &str) -> &[Node] {
         match self.root.get(list) {
             Some((_, Node { value: Value::List(items), .. })) => items,
@@ -128,7 +214,7 @@ impl<'t> Document<'t> {
                 Written::Text(text) => says(item, name, text),
                 _ => false,
             }),
-            Key::Failback => false,
+            Key::Failback | Key::Stonith => false,
         })
     }
 
@@ -276,7 +362,7 @@ impl<'t> Document<'t> {
 
 fn list_of(key: &Key) -> Option<&'static str> {
     match key {
-        Key::Failback => None,
+        Key::Failback | Key::Stonith => None,
         Key::Vip(_) => Some("vips"),
         Key::Service(_) => Some("services"),
         Key::Check(_) => Some("health_checks"),
@@ -287,7 +373,7 @@ fn list_of(key: &Key) -> Option<&'static str> {
 fn fields(key: &Key, entry: &Entry) -> Vec<Field> {
     let name = match key {
         Key::Vip(name) | Key::Service(name) | Key::Check(name) => name,
-        Key::Constraint(_) | Key::Failback => "",
+        Key::Constraint(_) | Key::Failback | Key::Stonith => "",
     };
     render::fields(name, entry)
 }

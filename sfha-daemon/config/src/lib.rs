@@ -48,8 +48,8 @@ pub struct Config {
     pub log_level: Option<String>,
     /// What all nodes share.
     pub shared: Shared,
-    /// `stonith`
-    pub stonith: Option<stonith::Stonith>,
+    /// What it says that belongs to no other node, and into a file of its own.
+    pub secrets: stonith::LocalSecrets,
 }
 
 /// What is known beside the file.

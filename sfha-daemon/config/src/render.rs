@@ -11,6 +11,8 @@ use crate::reader::duration_text;
 use crate::schema::{ALONE_INTERVAL_MS, ALONE_TIMEOUT_MS};
 use crate::shared::Entry;
 
+pub mod stonith;
+
 /// What stands behind a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Written {
@@ -22,6 +24,21 @@ pub enum Written {
     Texts(Vec<String>),
     /// Lines of their own.
     Map(Vec<Field>),
+    /// Lines of their own, below names of the operator's.
+    Named(Vec<(String, Written)>),
+}
+
+impl Written {
+    /// What is below it, where that is lines of their own.
+    pub fn inner(&self) -> Option<Vec<(&str, &Self)>> {
+        match self {
+            Self::Map(fields) => Some(fields.iter().map(|(name, written)| (*name, written)).collect()),
+            Self::Named(pairs) => {
+                Some(pairs.iter().map(|(name, written)| (name.as_str(), written)).collect())
+            }
+            Self::Text(_) | Self::Bare(_) | Self::Texts(_) => None,
+        }
+    }
 }
 
 /// A key and what stands behind it.
@@ -50,6 +67,7 @@ pub fn fields(name: &str, entry: &Entry) -> Vec<Field> {
         Entry::Constraint(Constraint::Order { first, then }) => {
             vec![("type", text("order")), ("first", text(first)), ("then", text(then))]
         }
+        Entry::Stonith(settings) => stonith::fields(settings),
     }
 }
 
@@ -140,12 +158,17 @@ fn bare(value: &impl ToString) -> Written {
 
 /// The keys as a document, for people who compare.
 pub fn value(fields: &[Field]) -> Value {
-    let one = |written: &Written| match written {
-        Written::Text(text) => json!(text),
-        Written::Bare(word) => serde_json::from_str(word).unwrap_or_else(|_| json!(word)),
-        Written::Texts(texts) => json!(texts),
-        Written::Map(fields) => value(fields),
-    };
+    fn one(written: &Written) -> Value {
+        match written {
+            Written::Text(text) => json!(text),
+            Written::Bare(word) => serde_json::from_str(word).unwrap_or_else(|_| json!(word)),
+            Written::Texts(texts) => json!(texts),
+            Written::Map(fields) => value(fields),
+            Written::Named(pairs) => {
+                Value::Object(pairs.iter().map(|(name, written)| (name.clone(), one(written))).collect())
+            }
+        }
+    }
     let named = fields.iter().filter(|(_, written)| *written != Written::Text(String::new()));
     Value::Object(named.map(|(name, written)| ((*name).to_owned(), one(written))).collect::<Map<_, _>>())
 }
@@ -159,23 +182,27 @@ pub fn inline(written: &Written) -> Option<String> {
             let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
             Some(format!("[{}]", texts.join(", ")))
         }
-        Written::Map(_) => None,
+        Written::Named(pairs) if pairs.is_empty() => Some("{}".to_owned()),
+        Written::Map(fields) if fields.is_empty() => Some("{}".to_owned()),
+        Written::Map(_) | Written::Named(_) => None,
     }
 }
 
 /// The lines of some keys, without line ends, each indented by so many spaces.
 pub fn lines(fields: &[Field], indentation: usize) -> Vec<String> {
+    fields.iter().flat_map(|(name, written)| pair(name, written, indentation)).collect()
+}
+
+/// The lines of one key.
+pub fn pair(name: &str, written: &Written, indentation: usize) -> Vec<String> {
     let space = " ".repeat(indentation);
-    let mut lines = Vec::new();
-    for (name, written) in fields {
-        match (inline(written), written) {
-            (Some(value), _) => lines.push(format!("{space}{name}: {value}")),
-            (None, Written::Map(inner)) => {
-                lines.push(format!("{space}{name}:"));
-                lines.extend(self::lines(inner, indentation + 2));
-            }
-            (None, _) => {}
-        }
+    let name = quoted(name);
+    if let Some(value) = inline(written) {
+        return vec![format!("{space}{name}: {value}")];
+    }
+    let mut lines = vec![format!("{space}{name}:")];
+    for (name, written) in written.inner().unwrap_or_default() {
+        lines.extend(pair(name, written, indentation + 2));
     }
     lines
 }

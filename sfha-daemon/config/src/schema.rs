@@ -6,10 +6,11 @@ use sfha_proto::config::FindingCode;
 use crate::Config;
 use crate::reader::{Fields, Reader};
 use crate::shared::Shared;
+use crate::stonith::LocalSecrets;
 use crate::yaml::{Mark, Node};
 
 mod resources;
-mod stonith;
+pub mod stonith;
 
 /// Time between two questions of a check that belongs to no service, in milliseconds.
 pub const ALONE_INTERVAL_MS: u64 = 10_000;
@@ -105,11 +106,28 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
         ],
     ),
     ("constraints[]", &["type", "resource", "with", "first", "then"]),
-    ("stonith", &["enabled", "provider", "proxmox", "webhook", "nodes", "safety"]),
+    (
+        "stonith",
+        &[
+            "enabled",
+            "dry_run",
+            "provider",
+            "levels",
+            "proxmox",
+            "webhook",
+            "fence_agents",
+            "watchdog",
+            "nodes",
+            "safety",
+            "on_stop_failure",
+            "test_interval",
+        ],
+    ),
     (
         "stonith.proxmox",
         &[
             "api_url",
+            "api_urls",
             "token_id",
             "token_secret",
             "token_secret_file",
@@ -127,13 +145,18 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
             "status_url",
             "method",
             "headers",
+            "headers_file",
             "body_template",
             "timeout",
             "verify_ssl",
             "ca_file",
+            "fingerprint",
+            "answer_is_proof",
         ],
     ),
-    ("stonith.nodes.NAME", &["type", "vmid"]),
+    ("stonith.fence_agents.NAME", &["agent", "options", "options_file"]),
+    ("stonith.watchdog", &["device", "timeout"]),
+    ("stonith.nodes.NAME", &["type", "vmid", "levels", "plug", "options"]),
     (
         "stonith.safety",
         &[
@@ -142,6 +165,16 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
             "max_fences_per_5min",
             "startup_grace_period",
             "fence_delay_on_node_left",
+            "head_start",
+            "attempts",
+            "retry_delay",
+            "backoff",
+            "backoff_max",
+            "call_timeout",
+            "verify_timeout",
+            "verify_interval",
+            "watchdog_margin",
+            "power_on",
         ],
     ),
     ("logging", &["level"]),
@@ -190,7 +223,7 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
             mesh: None,
             log_level: None,
             shared: Shared::default(),
-            stonith: None,
+            secrets: LocalSecrets::default(),
         },
         places: Places::default(),
     };
@@ -206,7 +239,8 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
     }
     resources::decode(&top, reader, &mut decoded);
     if let Some(stonith) = section(&top, "stonith", reader) {
-        decoded.config.stonith = Some(stonith::decode(&stonith, reader, &mut decoded.places));
+        let Decoded { config, places } = &mut decoded;
+        config.shared.stonith = stonith::decode(&stonith, reader, places, &mut config.secrets);
     }
     decoded
 }

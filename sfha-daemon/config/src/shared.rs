@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sfha_core::fencing::settings::FencingSettings;
 use sfha_core::resources::{Configured, Constraint, HealthCheck, Policy, Service};
 use sfha_core::state::Vip;
 use sfha_proto::config::Change as Told;
@@ -24,6 +25,9 @@ pub struct Shared {
     pub checks: BTreeMap<String, HealthCheck>,
     /// `constraints`; their order says nothing.
     pub constraints: BTreeSet<Constraint>,
+    /// `stonith`, without secrets.
+    #[serde(default)]
+    pub stonith: FencingSettings,
 }
 
 impl Default for Shared {
@@ -69,6 +73,7 @@ impl From<&Configured> for Shared {
                 .map(|(name, check)| (name.clone(), check.clone()))
                 .collect(),
             constraints: configured.constraints.iter().filter(known).cloned().collect(),
+            stonith: configured.stonith.clone(),
         }
     }
 }
@@ -89,6 +94,7 @@ impl From<&Shared> for Configured {
             services,
             checks,
             constraints: shared.constraints.iter().cloned().collect(),
+            stonith: shared.stonith.clone(),
         }
     }
 }
@@ -106,6 +112,8 @@ pub enum Key {
     Check(String),
     /// A constraint, which is its own name.
     Constraint(Constraint),
+    /// `stonith`, as a whole.
+    Stonith,
 }
 
 /// An entry.
@@ -121,6 +129,8 @@ pub enum Entry {
     Check(Box<HealthCheck>),
     /// A constraint.
     Constraint(Constraint),
+    /// `stonith`; absent where it says nothing.
+    Stonith(Box<FencingSettings>),
 }
 
 /// One entry that is added, removed or replaced.
@@ -151,6 +161,9 @@ impl Shared {
         for constraint in &self.constraints {
             entries.insert(Key::Constraint(constraint.clone()), Entry::Constraint(constraint.clone()));
         }
+        if !self.stonith.is_default() {
+            entries.insert(Key::Stonith, Entry::Stonith(Box::new(self.stonith.clone())));
+        }
         entries
     }
 
@@ -176,6 +189,8 @@ impl Shared {
             (Key::Failback, to) => {
                 self.failback = !matches!(to, Some(Entry::Failback(false)));
             }
+            (Key::Stonith, Some(Entry::Stonith(settings))) => self.stonith = (**settings).clone(),
+            (Key::Stonith, _) => self.stonith = FencingSettings::off(),
             (Key::Vip(name), Some(Entry::Vip(vip))) => {
                 self.vips.insert(name.clone(), vip.clone());
             }
@@ -218,6 +233,7 @@ impl Change {
     pub fn told(&self) -> Told {
         let (kind, name) = match &self.key {
             Key::Failback => ("failback", String::new()),
+            Key::Stonith => ("stonith", String::new()),
             Key::Vip(name) => ("vip", name.clone()),
             Key::Service(name) => ("service", name.clone()),
             Key::Check(name) => ("health-check", name.clone()),
@@ -236,6 +252,7 @@ impl Entry {
     fn value(&self) -> Value {
         match self {
             Self::Failback(failback) => json!(failback),
+            Self::Stonith(settings) => crate::render::stonith::shown(settings),
             other => crate::render::value(&crate::render::fields("", other)),
         }
     }

@@ -1,135 +1,85 @@
-//! What `stonith:` says. Secrets are overwritten when dropped and are not shown by `Debug`.
+//! `stonith:`: what is shared is [`FencingSettings`]; secrets that an operator wrote into the file itself
+//! belong to this node alone, and are in a file of their own for whoever uses them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use sfha_core::fencing::settings::{FencingSettings, Level};
 use zeroize::Zeroizing;
 
-/// `stonith:`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stonith {
-    /// Whether nodes are fenced.
-    pub enabled: bool,
-    /// `proxmox` or `webhook`.
-    pub provider: String,
-    /// `proxmox:`
-    pub proxmox: Option<Proxmox>,
-    /// `webhook:`
-    pub webhook: Option<Webhook>,
-    /// The guest that each node is, by its name.
-    pub nodes: BTreeMap<String, Guest>,
-    /// `safety:`
-    pub safety: Safety,
+pub use sfha_core::fencing::settings;
+
+use crate::shared::Entry;
+use crate::{Context, check, render};
+
+/// Where the secret of a token of Proxmox VE is, where the file does not say.
+pub const PROXMOX_SECRET: &str = "/etc/sfha/proxmox.secret";
+
+/// Where headers with secrets are, where the file does not say.
+pub const WEBHOOK_SECRET: &str = "/etc/sfha/webhook.secret";
+
+/// Where secret parameters of that agent are, where the file does not say.
+#[must_use]
+pub fn agent_secret(name: &str) -> String {
+    format!("/etc/sfha/{name}.secret")
 }
 
-/// `stonith.proxmox:`
-#[derive(Clone, PartialEq, Eq)]
-pub struct Proxmox {
-    /// Of the API: `https://192.168.1.100:8006`.
-    pub api_url: String,
-    /// `user@realm!token`
-    pub token_id: String,
-    /// The secret itself.
-    pub token_secret: Option<Zeroizing<String>>,
-    /// Path of the file that holds it.
-    pub token_secret_file: Option<String>,
-    /// Whether the certificate is checked.
-    pub verify_ssl: bool,
-    /// File of the certificates that are trusted.
-    pub ca_file: Option<String>,
-    /// SHA-256 of the certificate.
-    pub fingerprint: Option<String>,
-    /// The node of Proxmox where guests are looked for first.
-    pub pve_node: Option<String>,
+/// Names of levels that no agent may have.
+pub const RESERVED: [&str; 4] = ["proxmox", "webhook", "watchdog", "fence_agents"];
+
+/// Whether a header or a parameter of that name is nobody's business.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["authorization", "cookie", "passw", "secret", "token", "api-key", "api_key", "apikey"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
-impl fmt::Debug for Proxmox {
+/// Whether that is the name of a fence agent's program.
+#[must_use]
+pub fn is_agent(text: &str) -> bool {
+    text.strip_prefix("fence_").is_some_and(|rest| {
+        !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    })
+}
+
+/// What files that hold secrets are to hold, by their path: written in `config.yml` itself. Wiped when dropped,
+/// not shown by `Debug`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct LocalSecrets(pub BTreeMap<String, Zeroizing<String>>);
+
+impl fmt::Debug for LocalSecrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxmox").field("api_url", &self.api_url).finish_non_exhaustive()
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-/// `stonith.webhook:`
-#[derive(Clone, PartialEq, Eq)]
-pub struct Webhook {
-    /// Asked to fence.
-    pub fence_url: String,
-    /// Asked to take that back.
-    pub unfence_url: Option<String>,
-    /// Asked whether a node runs.
-    pub status_url: Option<String>,
-    /// How.
-    pub method: Method,
-    /// Headers, in the order of their names.
-    pub headers: Vec<(String, Zeroizing<String>)>,
-    /// Body, with `{{node}}` and `{{action}}` in it.
-    pub body_template: Option<Zeroizing<String>>,
-    /// Longest time for an answer, in milliseconds.
-    pub timeout_ms: u64,
-    /// Whether the certificate is checked.
-    pub verify_ssl: bool,
-    /// File of the certificates that are trusted.
-    pub ca_file: Option<String>,
-}
-
-impl fmt::Debug for Webhook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("method", &self.method).finish_non_exhaustive()
+/// The level of that name.
+#[must_use]
+pub fn level(name: &str) -> Level {
+    match name {
+        "proxmox" => Level::Proxmox,
+        "webhook" => Level::Webhook,
+        "watchdog" => Level::Watchdog,
+        agent => Level::Agent(agent.to_owned()),
     }
 }
 
-/// A method of HTTP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// GET
-    Get,
-    /// POST
-    Post,
-    /// PUT
-    Put,
-    /// DELETE
-    Delete,
-}
-
-/// A guest of Proxmox VE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Guest {
-    /// Container or machine.
-    pub kind: GuestKind,
-    /// Its id.
-    pub vmid: u32,
-}
-
-/// What a guest is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GuestKind {
-    /// A container.
-    Lxc,
-    /// A virtual machine.
-    Qemu,
-}
-
-/// `stonith.safety:`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Safety {
-    /// Least time between two fencings of one node, in milliseconds.
-    pub min_delay_between_fence_ms: u64,
-    /// Most fencings in five minutes.
-    pub max_fences_per_5min: u32,
-    /// Nobody is fenced for so long after the start, in milliseconds.
-    pub startup_grace_period_ms: u64,
-    /// Time between a node's loss and its fencing, in milliseconds.
-    pub fence_delay_on_node_left_ms: u64,
-}
-
-impl Default for Safety {
-    /// Those of the original program.
-    fn default() -> Self {
-        Self {
-            min_delay_between_fence_ms: 60_000,
-            max_fences_per_5min: 2,
-            startup_grace_period_ms: 120_000,
-            fence_delay_on_node_left_ms: 10_000,
-        }
+/// What is wrong with settings that do not come from a file: whatever is accepted here can be written into one.
+///
+/// # Errors
+/// The findings, as if these settings had been read; empty where they cannot be written at all.
+pub fn judge(settings: &FencingSettings) -> Result<(), Vec<sfha_proto::config::Finding>> {
+    let entry = Entry::Stonith(Box::new(settings.clone()));
+    let mut text = String::from("cluster: {name: x}\nnode: {name: x}\nstonith:\n");
+    for line in render::lines(&render::fields("", &entry), 2) {
+        text.push_str(&line);
+        text.push('\n');
+    }
+    let checked = check(&text, &Context::default());
+    match checked.valid() {
+        Some(config) if config.shared.stonith == *settings => Ok(()),
+        _ => Err(checked.errors().cloned().collect()),
     }
 }

@@ -1,9 +1,11 @@
 use proptest::prelude::*;
 use serde_json::json;
+use sfha_core::fencing::settings::{Level, Trust};
 use sfha_core::resources::{Constraint, Elsewhere, Probe};
 use sfha_proto::config::FindingCode;
 
 use super::*;
+use crate::stonith::PROXMOX_SECRET;
 
 const HEAD: &str = "cluster: {name: prod}\nnode: {name: node1}\n";
 
@@ -42,7 +44,7 @@ fn the_example_is_without_fault() {
     let nginx = &config.shared.services["nginx"];
     assert_eq!((nginx.service.restarts, nginx.service.failure_expiry_s), (2, 600));
     assert_eq!(nginx.check.as_ref().unwrap().start_grace_ms, 10_000);
-    assert_eq!(config.stonith.as_ref().unwrap().nodes["node2"].vmid, 211);
+    assert_eq!(config.shared.stonith.nodes["node2"].vmid, Some(211));
 }
 
 /// Also of those that are only shown in a comment; with its comment sign taken away, each is one of the
@@ -163,6 +165,14 @@ logging:
     assert_eq!((ssh.interval_ms, ssh.timeout_ms, ssh.critical), (15_000, 5000, true));
     assert_eq!(ssh.restart_unit.as_deref(), Some("ssh.service"));
     assert_eq!(shared.constraints.len(), 2);
+    let stonith = &config.shared.stonith;
+    assert!(stonith.enabled && stonith.levels == [Level::Proxmox]);
+    let proxmox = stonith.proxmox.as_ref().unwrap();
+    assert_eq!((&proxmox.trust, proxmox.host.as_deref()), (&Trust::Any, Some("pve01")));
+    // The secret is this node's own, and no other's.
+    assert_eq!(proxmox.token_secret_file.to_str(), Some(PROXMOX_SECRET));
+    assert_eq!(config.secrets.0[PROXMOX_SECRET].as_str(), "hush");
+    assert!(!serde_json::to_string(shared).unwrap().contains("hush"));
     assert!(!format!("{config:?}").contains("hush"));
     assert!(!serde_json::to_string(&checked.findings).unwrap().contains("hush"));
 }
@@ -303,6 +313,68 @@ fn each_kind_of_fault_has_its_code() {
         (
             "stonith: {proxmox: {api_url: 'https://x', token_id: a, token_secret_file: hush}}",
             &["bad-path stonith.proxmox.token_secret_file 3:75 value=…"],
+        ),
+        ("stonith: {enabled: true}", &["missing-key stonith.provider 3:10 name=provider"]),
+        ("stonith: {enabled: true, levels: []}", &["missing-key stonith.provider 3:10 name=provider"]),
+        (
+            "stonith: {provider: watchdog, levels: [watchdog]}",
+            &["conflicting-keys stonith.provider 3:21 name=levels other=provider"],
+        ),
+        (
+            "stonith:\n  levels: [watchdgo, ipmi, watchdog, watchdog]",
+            &[
+                "not-allowed stonith.levels[0] 4:12 suggestion=watchdog value=watchdgo",
+                "not-allowed stonith.levels[1] 4:22 value=ipmi",
+                "duplicate-name stonith.levels[3] 4:38 first=4 name=watchdog",
+            ],
+        ),
+        (
+            "stonith:\n  enabled: true\n  provider: fence_agents",
+            &["missing-key stonith.fence_agents 4:3 name=fence_agents"],
+        ),
+        (
+            "stonith:\n  fence_agents:\n    webhook: {agent: fence_x}\n    ipmi: {agent: reboot}\n    apc: {}",
+            &[
+                "bad-name stonith.fence_agents 5:5 value=webhook",
+                "bad-agent stonith.fence_agents.ipmi.agent 6:19 value=reboot",
+                "missing-key stonith.fence_agents.apc.agent 7:5 name=agent",
+            ],
+        ),
+        (
+            "stonith:\n  fence_agents:\n    ipmi: {agent: fence_ipmilan, options: {username: a, password: hush}, options_file: /etc/x}",
+            &[
+                "conflicting-keys stonith.fence_agents.ipmi.options 5:43 name=options_file other=options",
+                "secret-in-file stonith.fence_agents.ipmi.options 5:43 name=options",
+            ],
+        ),
+        (
+            "stonith:\n  provider: watchdog\n  watchdog: {device: watchdog, timeout: 1}\n  nodes:\n    node1: {plug: 3, options: {plug: 4, passwd: hush}}",
+            &[
+                "bad-path stonith.watchdog.device 5:22 value=watchdog",
+                "duration-range stonith.watchdog.timeout 5:41 least=2s most=10m value=1",
+                "conflicting-keys stonith.nodes.node1.plug 7:19 name=options.plug other=plug",
+                "shared-secret stonith.nodes.node1.options 7:31 name=options",
+            ],
+        ),
+        (
+            "stonith:\n  provider: proxmox\n  proxmox: {api_urls: ['https://a', nonsense], token_id: a, token_secret_file: /a, fingerprint: AA, ca_file: /b, verify_ssl: false}\n  nodes: {node1: {levels: [watchdog]}, node2: {}}",
+            &[
+                "bad-url stonith.proxmox.api_urls 5:37 value=…",
+                "bad-fingerprint stonith.proxmox.fingerprint 5:97 value=AA",
+                "conflicting-keys stonith.proxmox.ca_file 5:110 name=fingerprint other=ca_file",
+                "conflicting-keys stonith.proxmox.verify_ssl 5:126 name=fingerprint other=verify_ssl",
+                "missing-key stonith.nodes.node2.vmid 6:40 name=vmid",
+            ],
+        ),
+        (
+            "stonith: {on_stop_failure: reboot, test_interval: soon, safety: {attempts: 0, backoff: 0, power_on: 1}}",
+            &[
+                "not-allowed stonith.on_stop_failure 3:28 value=reboot",
+                "bad-duration stonith.test_interval 3:51 value=soon",
+                "out-of-range stonith.safety.attempts 3:76 least=1 most=100 value=0",
+                "duration-range stonith.safety.backoff 3:88 least=100ms most=1day value=0",
+                "wrong-type stonith.safety.power_on 3:101 found=number wanted=bool",
+            ],
         ),
     ] {
         assert_eq!(found(rest), wanted, "{rest}");

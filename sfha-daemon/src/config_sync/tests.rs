@@ -162,3 +162,25 @@ fn a_reload_is_of_this_cluster_and_this_node_and_of_nodes_that_exist() {
     assert_eq!(plan.priority, Some(7));
     assert_eq!(names(&plan.changes), [("a", false, true), ("node1", true, true)]);
 }
+
+#[test]
+fn a_secret_in_the_file_gets_one_of_its_own_and_stays_out_of_what_is_shared() {
+    let disk = Disk::new();
+    disk.edit(|text| {
+        text + "stonith:\n  provider: proxmox\n  proxmox:\n    api_url: https://pve:8006\n    token_id: a@pve!b\n    \
+                token_secret: hush\n"
+    });
+    assert_eq!(disk.take_over().unwrap(), FileState::Edited);
+    let secret = disk.paths.config().with_file_name("proxmox.secret");
+    assert_eq!(fs::read_to_string(&secret).unwrap(), "hush");
+    assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o777, 0o600);
+    let plan = disk.plan().unwrap();
+    let shared = plan.wanted.unwrap();
+    assert!(shared.stonith.proxmox.is_some());
+    let told = serde_json::to_string(&(&shared, &plan.changes, &plan.warnings)).unwrap();
+    assert!(!told.contains("hush"), "{told}");
+    // One that others can read is replaced, not only read.
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+    disk.take_over().unwrap();
+    assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o777, 0o600);
+}

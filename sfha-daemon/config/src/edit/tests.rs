@@ -1,4 +1,8 @@
 use proptest::prelude::*;
+use sfha_core::fencing::settings::{
+    Agent, FencingSettings, GuestType, Level, OnStopFailure, Proxmox, Safety, Target, Trust, WatchdogDevice,
+    Webhook,
+};
 use sfha_core::resources::{Constraint, Elsewhere, HealthCheck, Probe, Service};
 use sfha_core::state::Vip;
 
@@ -298,6 +302,109 @@ fn some_service() -> impl Strategy<Value = Managed> {
     )
 }
 
+fn some_texts() -> impl Strategy<Value = std::collections::BTreeMap<String, String>> {
+    proptest::collection::btree_map("[a-z][a-z0-9-]{0,6}", "[ -~é\\n]{0,10}", 0..3)
+}
+
+fn some_trust() -> impl Strategy<Value = Trust> {
+    prop_oneof![
+        Just(Trust::System),
+        Just(Trust::Any),
+        Just(Trust::CaFile("/etc/ca: file #1".into())),
+        Just(Trust::Fingerprint("AB:".repeat(31) + "0F")),
+    ]
+}
+
+fn some_webhook() -> impl Strategy<Value = Webhook> {
+    (some_texts(), some_trust(), any::<bool>(), proptest::option::of("[ -~é\\n]{0,12}")).prop_map(
+        |(headers, trust, flag, body_template)| Webhook {
+            fence_url: "http://x/{{node}}?a=b#c".into(),
+            unfence_url: flag.then(|| "http://x/on".into()),
+            status_url: (!flag).then(|| "https://x/{{action}}".into()),
+            method: if flag { "PUT" } else { "POST" }.into(),
+            headers,
+            headers_file: flag.then(|| "/etc/sfha/headers".into()),
+            body_template,
+            timeout_ms: if flag { 30_000 } else { 1_500 },
+            trust,
+            answer_is_proof: flag,
+        },
+    )
+}
+
+fn some_target() -> impl Strategy<Value = Target> {
+    (1u32..999, any::<bool>(), some_texts(), proptest::option::of("[0-9a-z]{1,3}")).prop_map(
+        |(vmid, flag, mut parameters, plug)| {
+            parameters.extend(plug.map(|plug| ("plug".to_owned(), plug)));
+            Target {
+                guest: Some(if flag { GuestType::Qemu } else { GuestType::Lxc }),
+                vmid: Some(vmid),
+                levels: if flag { vec![Level::Watchdog, Level::Proxmox] } else { Vec::new() },
+                parameters,
+            }
+        },
+    )
+}
+
+fn some_safety() -> impl Strategy<Value = Safety> {
+    (any::<bool>(), prop_oneof![Just(60_000u64), 100u64..90_000], 1u32..9).prop_map(|(flag, time, count)| {
+        Safety {
+            min_delay_between_fence_ms: time,
+            backoff_ms: time,
+            max_fences_per_5min: count,
+            attempts: count,
+            power_on: flag,
+            ..Safety::default()
+        }
+    })
+}
+
+fn some_stonith() -> impl Strategy<Value = FencingSettings> {
+    let agent = (some_texts(), any::<bool>()).prop_map(|(parameters, flag)| Agent {
+        program: "fence_x-y".into(),
+        parameters,
+        secrets_file: flag.then(|| "/etc/sfha/x".into()),
+    });
+    let proxmox = (some_trust(), proptest::collection::vec("https://[a-z]{1,5}:8006", 1..3)).prop_map(
+        |(trust, api_urls)| Proxmox {
+            api_urls,
+            token_id: "a@pve!b".into(),
+            token_secret_file: "/etc/sfha/proxmox.secret".into(),
+            host: (trust == Trust::Any).then(|| "pve".into()),
+            trust,
+        },
+    );
+    let some = (
+        any::<[bool; 4]>(),
+        proxmox,
+        proptest::option::of(some_webhook()),
+        proptest::collection::btree_map("[a-z]{3}", agent, 0..3),
+        prop_oneof![Just(15_000u64), 2_000u64..600_000],
+        proptest::collection::btree_map(name(), some_target(), 0..3),
+        some_safety(),
+        prop_oneof![Just(3600u64), 0u64..5],
+    )
+        .prop_map(|(flags, proxmox, webhook, agents, timeout_ms, nodes, safety, test_interval_s)| {
+            let mut levels = vec![Level::Proxmox];
+            levels.extend(webhook.as_ref().filter(|_| flags[0]).map(|_| Level::Webhook));
+            levels.extend(agents.keys().filter(|_| flags[1]).map(|name| Level::Agent(name.clone())));
+            FencingSettings {
+                enabled: flags[2],
+                dry_run: flags[3],
+                levels,
+                proxmox: Some(proxmox),
+                webhook,
+                agents,
+                watchdog: WatchdogDevice { timeout_ms, ..WatchdogDevice::default() },
+                nodes,
+                safety,
+                on_stop_failure: if flags[1] { OnStopFailure::Wait } else { OnStopFailure::FenceCritical },
+                test_interval_s,
+            }
+        });
+    prop_oneof![1 => Just(FencingSettings::off()), 3 => some]
+}
+
 fn some_shared() -> impl Strategy<Value = Shared> {
     let constraint = (name(), name(), any::<bool>()).prop_map(|(a, b, order)| match order {
         true => Constraint::Order { first: a, then: b },
@@ -309,15 +416,82 @@ fn some_shared() -> impl Strategy<Value = Shared> {
         proptest::collection::btree_map(name(), some_service(), 0..3),
         proptest::collection::btree_map(name(), some_check(), 0..3),
         proptest::collection::btree_set(constraint, 0..3),
+        some_stonith(),
     )
-        .prop_map(|(failback, vips, mut services, checks, constraints)| {
+        .prop_map(|(failback, vips, mut services, checks, constraints, stonith)| {
             for (name, managed) in &mut services {
                 if let Some(check) = &mut managed.check {
                     check.service = Some(name.clone());
                 }
             }
-            Shared { failback, vips, services, checks, constraints }
+            Shared { failback, vips, services, checks, constraints, stonith }
         })
+}
+
+#[test]
+fn of_fencing_only_what_differs_is_touched_and_a_secret_of_this_node_stays() {
+    let text = "\
+cluster: {name: prod}
+node: {name: node1}
+stonith:
+  enabled: false   # not yet
+  provider: proxmox
+  proxmox:
+    # The first host.
+    api_url: https://pve1:8006
+    token_id: a@pve!b
+    token_secret: hush # ours
+  nodes:
+    node1: {type: qemu, vmid: 101}
+    # The second.
+    node2: {type: qemu, vmid: 102}
+  safety:
+    backoff: 10s # as usual
+# The end.
+";
+    let changed = differs(text, |shared| {
+        shared.stonith.enabled = true;
+        shared.stonith.proxmox.as_mut().unwrap().api_urls = vec!["https://pve2:8006".into()];
+        shared.stonith.nodes.get_mut("node2").unwrap().vmid = Some(202);
+        shared.stonith.safety.backoff_ms = 20_000;
+        shared.stonith.test_interval_s = 0;
+    });
+    assert_eq!(
+        changed,
+        [
+            "-  enabled: false   # not yet",
+            "-  provider: proxmox",
+            "-  proxmox:",
+            "-    # The first host.",
+            "-    api_url: https://pve1:8006",
+            "-    token_id: a@pve!b",
+            "-    token_secret: hush # ours",
+            "-  nodes:",
+            "-    node1: {type: qemu, vmid: 101}",
+            "-    # The second.",
+            "-    node2: {type: qemu, vmid: 102}",
+            "-  safety:",
+            "-    backoff: 10s # as usual",
+            "+  enabled: true   # not yet",
+            "+  provider: proxmox",
+            "+  proxmox:",
+            "+    # The first host.",
+            "+    api_url: https://pve2:8006",
+            "+    token_id: a@pve!b",
+            "+    token_secret: hush # ours",
+            "+  nodes:",
+            "+    node1: {type: qemu, vmid: 101}",
+            "+    # The second.",
+            "+    node2:",
+            "+      type: qemu",
+            "+      vmid: 202",
+            "+  safety:",
+            "+    backoff: 20s # as usual",
+            "+  test_interval: 0s",
+        ]
+    );
+    let gone = differs(text, |shared| shared.stonith = FencingSettings::off());
+    assert_eq!(gone.len(), 14, "{gone:#?}");
 }
 
 /// Lines that belong to no entry: after any edit they are all there, in their order.
