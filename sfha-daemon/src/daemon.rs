@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::depart::{Marker, Removed, Rest, Stage, clean_up};
+use crate::fencing::requests;
 use crate::init::init;
 use crate::io::systemd::Systemd;
 use crate::join::{clear_broken_off, finish, join};
@@ -429,7 +430,7 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
             let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             encode(&FailoverDone { schema: sfha_proto::SCHEMA, moved, to, elapsed_ms })
         }
-        other => Err(Failure::new(ErrorCode::UnknownMethod).with("method", other)),
+        other => requests::serve(runtime, other, params).await,
     }
 }
 
@@ -437,7 +438,7 @@ fn no_mesh() -> Failure {
     Failure::new(ErrorCode::NotFound).with("kind", "mesh").with("name", "mesh")
 }
 
-fn find_node(runtime: &Runtime, name: Option<&str>) -> Result<NodeId, Failure> {
+pub(crate) fn find_node(runtime: &Runtime, name: Option<&str>) -> Result<NodeId, Failure> {
     match name {
         None => Ok(runtime.node.me),
         Some(name) => runtime
@@ -455,11 +456,11 @@ fn parse_vip(text: &str) -> Result<IpNet, Failure> {
         .map_err(|_| invalid("address", text, "cidr"))
 }
 
-fn decode<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
+pub(crate) fn decode<T: DeserializeOwned>(params: Value) -> Result<T, Failure> {
     let params = if params.is_null() { json!({}) } else { params };
     serde_json::from_value(params).map_err(|error| invalid("params", "", &error.to_string()))
 }
 
-fn encode<T: Serialize>(value: &T) -> Result<Value, Failure> {
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Value, Failure> {
     serde_json::to_value(value).map_err(|error| crate::mesh::internal("encode", &error))
 }

@@ -13,6 +13,7 @@ use sfha_core::resources::{HealthCheck, Service};
 use sfha_core::{
     Action, ActionId, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId, Time,
 };
+use sfha_proto::fencing::{FencingAlert, FencingSummary, WatchdogStatus};
 use sfha_proto::status::{ClusterStatus, ServiceStatus};
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -20,7 +21,10 @@ use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
 use crate::disk::Disk;
+use crate::fencing::calls::{self, Order};
+use crate::fencing::guard::Guard;
 use crate::io::corosync::{Corosync, CorosyncEvent, LeaveReason as CpgReason, Member as CpgMember};
+use crate::mesh::unix_now;
 use crate::probes::{Probes, Wanted};
 use crate::recorder::Recorder;
 use crate::services::Services;
@@ -29,13 +33,23 @@ use crate::vips::{Finished, RENEWAL, Vips};
 /// Deadline for leaving the group.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 
+/// Between two looks at the clock on the wall.
+const CLOCK: Duration = Duration::from_secs(60);
+
 type Reply = oneshot::Sender<Result<Answered, Failure>>;
+
+/// A question to the core, which answers itself.
+type Look = Box<dyn FnOnce(&Cluster, Time) + Send>;
 
 enum Call {
     Propose(Command, Reply),
     Move(Option<NodeId>, BTreeSet<String>, Reply),
     Shutdown,
+    Look(Look),
 }
+
+/// How fencing stands, and when: the waits go on from there.
+pub type FencingSeen = (Instant, FencingSummary);
 
 /// The way to the core for everybody else.
 #[derive(Clone)]
@@ -45,9 +59,41 @@ pub struct CoreHandle {
     status: watch::Receiver<Arc<ClusterStatus>>,
     coordinator: watch::Receiver<bool>,
     holders: watch::Receiver<Option<Holders>>,
+    fencing: watch::Receiver<FencingSeen>,
 }
 
 impl CoreHandle {
+    /// Has a look at the core as it is.
+    ///
+    /// # Errors
+    /// `no-daemon`: it is gone.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        at: impl FnOnce(&Cluster, Time) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let look = Box::new(move |core: &Cluster, now: Time| {
+            // Whoever asked may have hung up.
+            let _ = reply.send(at(core, now));
+        });
+        self.calls.send(Call::Look(look)).await.map_err(|_| Failure::new(ErrorCode::NoDaemon))?;
+        answer.await.map_err(|_| ErrorCode::NoDaemon.into())
+    }
+
+    /// How fencing stands, with what is left of every wait.
+    #[must_use]
+    pub fn fencing(&self) -> FencingSummary {
+        let (at, mut summary) = self.fencing.borrow().clone();
+        let passed = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let waits = summary.nodes.iter_mut().flat_map(|node| [&mut node.next_ms, &mut node.watchdog_ms]);
+        let storm = summary.storm.as_mut().map(|storm| &mut storm.next_ms);
+        let watchdog = summary.watchdog.as_mut().map(|watchdog| &mut watchdog.reset_ms);
+        for wait in waits.chain(storm).chain(watchdog) {
+            *wait = wait.map(|ms| ms.saturating_sub(passed));
+        }
+        summary
+    }
+
     /// Has a command applied; returns when every member has it on disk.
     ///
     /// # Errors
@@ -122,11 +168,14 @@ pub struct EventLoop {
     from_corosync: mpsc::UnboundedReceiver<CorosyncEvent>,
     calls: mpsc::Receiver<Call>,
     finished: mpsc::UnboundedReceiver<Finished>,
-    reloaded: mpsc::UnboundedSender<Finished>,
+    outcomes: mpsc::UnboundedSender<Finished>,
     disk: Disk,
     vips: Vips,
     services: Services,
     probes: Probes,
+    guard: Guard,
+    alerts: watch::Receiver<Vec<FencingAlert>>,
+    fencing: watch::Sender<FencingSeen>,
     units: watch::Sender<BTreeMap<String, String>>,
     /// Starts of services under way, and how often each was started: with every start its checks begin anew.
     starting: BTreeMap<ActionId, String>,
@@ -152,8 +201,8 @@ pub struct Parts {
     pub from_corosync: mpsc::UnboundedReceiver<CorosyncEvent>,
     /// Outcomes of actions.
     pub finished: mpsc::UnboundedReceiver<Finished>,
-    /// Where the outcome of a reload goes.
-    pub reloaded: mpsc::UnboundedSender<Finished>,
+    /// Where outcomes go.
+    pub outcomes: mpsc::UnboundedSender<Finished>,
     /// Writes the state.
     pub disk: Disk,
     /// Keeps VIPs.
@@ -162,6 +211,8 @@ pub struct Parts {
     pub services: Services,
     /// Asks health checks.
     pub probes: Probes,
+    /// What the last tests of fencing found wrong.
+    pub alerts: watch::Receiver<Vec<FencingAlert>>,
     /// The units that are watched, by the names of their services.
     pub units: watch::Sender<BTreeMap<String, String>>,
     /// Writes down every event.
@@ -180,12 +231,14 @@ impl EventLoop {
         let (status, status_rx) = watch::channel(Arc::new(first));
         let (coordinator, coordinator_rx) = watch::channel(false);
         let (holders, holders_rx) = watch::channel(None);
+        let (fencing, fencing_rx) = watch::channel((Instant::now(), FencingSummary::default()));
         let handle = CoreHandle {
             calls: calls_tx,
             state: state_rx,
             status: status_rx,
             coordinator: coordinator_rx,
             holders: holders_rx,
+            fencing: fencing_rx,
         };
         let this = Self {
             core: parts.core,
@@ -194,11 +247,14 @@ impl EventLoop {
             from_corosync: parts.from_corosync,
             calls,
             finished: parts.finished,
-            reloaded: parts.reloaded,
+            outcomes: parts.outcomes,
             disk: parts.disk,
             vips: parts.vips,
             services: parts.services,
             probes: parts.probes,
+            guard: Guard::default(),
+            alerts: parts.alerts,
+            fencing,
             units: parts.units,
             starting: BTreeMap::new(),
             starts: BTreeMap::new(),
@@ -219,6 +275,7 @@ impl EventLoop {
     pub async fn run(mut self) {
         let mut renewal = tokio::time::interval(RENEWAL);
         renewal.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut clock = tokio::time::interval(CLOCK);
         while !self.left {
             let deadline =
                 self.core.poll_timeout().map(|(at, _)| self.started + Duration::from_micros(at.as_micros()));
@@ -228,9 +285,10 @@ impl EventLoop {
                 Some(finished) = self.finished.recv() => Some(self.told(finished)),
                 _ = renewal.tick() => {
                     self.vips.renew();
-                    None
+                    self.look_after_watchdog()
                 }
-                Some(call) = self.calls.recv() => Some(self.called(call)),
+                _ = clock.tick() => Some(Event::Clock { wall: unix_now() }),
+                Some(call) = self.calls.recv() => self.called(call),
                 () = sleep_until(deadline) => Some(Event::Tick),
             };
             if let Some(event) = event {
@@ -238,6 +296,9 @@ impl EventLoop {
             }
         }
         self.corosync.leave(LEAVE_DEADLINE).await;
+        if self.core.held().is_empty() {
+            self.guard.disarm();
+        }
         info!("left the group");
     }
 
@@ -288,7 +349,12 @@ impl EventLoop {
                 }
             }
             Action::ReloadCorosync { id } => {
-                tokio::spawn(reload(Arc::clone(&self.corosync), id, self.reloaded.clone()));
+                tokio::spawn(reload(Arc::clone(&self.corosync), id, self.outcomes.clone()));
+            }
+            Action::Fence { id, name, level, call, deadline_ms, .. } => {
+                let deadline = Duration::from_millis(deadline_ms);
+                let order = Order { id, name, level, call, deadline };
+                calls::start(order, &self.core.state().stonith, self.outcomes.clone());
             }
             Action::Leave => self.left = true,
         }
@@ -306,7 +372,8 @@ impl EventLoop {
         if **self.state.borrow() != *self.core.state() {
             self.state.send_replace(Arc::new(self.core.state().clone()));
         }
-        let status = (self.decorate)(self.core.status(), self.core.state());
+        let mut status = (self.decorate)(self.core.status(), self.core.state());
+        self.publish_fencing(&mut status);
         self.status.send_if_modified(|old| {
             if **old == status {
                 return false;
@@ -317,6 +384,28 @@ impl EventLoop {
         });
         let coordinator = self.core.is_coordinator() && self.core.is_operational();
         self.coordinator.send_if_modified(|old| std::mem::replace(old, coordinator) != coordinator);
+    }
+
+    /// Waits are not part of the status that is followed: they would change it all the time.
+    fn publish_fencing(&self, status: &mut ClusterStatus) {
+        if !self.core.state().stonith.enabled {
+            return;
+        }
+        let alerts = self.alerts.borrow().clone();
+        let watchdog = self.guard.status(self.core.is_trustworthy());
+        let seen = self.core.fencing().summary(Some(self.now()));
+        let seen = FencingSummary { alerts: alerts.clone(), watchdog: watchdog.clone(), ..seen };
+        self.fencing.send_replace((Instant::now(), seen));
+        status.fencing.alerts = alerts;
+        status.fencing.watchdog = watchdog.map(|watchdog| WatchdogStatus { reset_ms: None, ..watchdog });
+    }
+
+    /// A sign of life for the watchdog; an event when it is not as it was.
+    fn look_after_watchdog(&mut self) -> Option<Event> {
+        self.guard.feed(self.core.is_trustworthy());
+        let state = self.core.state();
+        let timeout_ms = self.guard.follow(&state.stonith, &state.node_name(self.core.me()))?;
+        Some(Event::Watchdog { timeout_ms })
     }
 
     fn told(&mut self, finished: Finished) -> Event {
@@ -333,6 +422,7 @@ impl EventLoop {
             Finished::Check(name, Verdict { healthy, error }) => Event::CheckChanged { name, healthy, error },
             Finished::Vanished(name) => Event::Vanished { name },
             Finished::Conflict(name, by) => Event::Conflict { name, by },
+            Finished::Fence(id, outcome) => Event::FenceFinished { id, outcome },
         }
     }
 
@@ -362,17 +452,21 @@ impl EventLoop {
         self.probes.set_hands_off(state.maintenance);
     }
 
-    fn called(&mut self, call: Call) -> Event {
+    fn called(&mut self, call: Call) -> Option<Event> {
         let mut remember = |reply: Reply| {
             self.next_request += 1;
             self.waiting.insert(self.next_request, reply);
             self.next_request
         };
-        match call {
+        Some(match call {
             Call::Propose(command, reply) => Event::Propose { request: remember(reply), command },
             Call::Move(to, names, reply) => Event::Move { request: remember(reply), to, names },
             Call::Shutdown => Event::Shutdown,
-        }
+            Call::Look(look) => {
+                look(&self.core, self.now());
+                return None;
+            }
+        })
     }
 }
 

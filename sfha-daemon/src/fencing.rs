@@ -5,8 +5,11 @@
 //! root can read, stay in memory that is wiped, and are in no error, log or argument list.
 
 pub mod agent;
+pub mod calls;
+pub mod guard;
 pub mod https;
 pub mod proxmox;
+pub mod requests;
 pub mod secret;
 pub mod watchdog;
 pub mod webhook;
@@ -68,9 +71,11 @@ pub fn driver(settings: &FencingSettings, level: &Level) -> Result<Option<Box<dy
 /// # Errors
 /// The driver's; `timed-out`.
 pub async fn call(driver: &dyn Driver, node: &str, call: Call, deadline: Duration) -> Result<Power, Failure> {
-    let late =
-        || Failure::new(ErrorCode::TimedOut).with("what", "fencing").with("seconds", deadline.as_secs());
-    tokio::time::timeout(deadline, driver.call(node, call)).await.map_err(|_| late())?
+    tokio::time::timeout(deadline, driver.call(node, call)).await.map_err(|_| late(deadline))?
+}
+
+fn late(deadline: Duration) -> Failure {
+    Failure::new(ErrorCode::TimedOut).with("what", "fencing").with("seconds", deadline.as_secs())
 }
 
 fn failed(driver: &str, cause: impl Into<String>) -> Failure {

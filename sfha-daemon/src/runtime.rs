@@ -18,6 +18,7 @@ use crate::config_sync::ConfigSync;
 use crate::depart::Rest;
 use crate::disk::Disk;
 use crate::event_loop::{CoreHandle, EventLoop, Parts};
+use crate::fencing::requests;
 use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::watch::watch_units;
@@ -140,16 +141,18 @@ impl Runtime {
         };
         let kept = Kept::load(&node.paths.services());
         let (units, units_rx) = watch::channel(BTreeMap::new());
+        let (alerts, alerts_rx) = watch::channel(Vec::new());
         let parts = Parts {
             core: Cluster::new(settings, node.state.clone()),
             corosync: Arc::clone(&corosync),
             from_corosync,
             finished,
-            reloaded: finished_tx.clone(),
+            outcomes: finished_tx.clone(),
             disk: Disk::start(node.paths.clone(), node.me, finished_tx.clone()),
             vips: Vips::start(netlink.clone(), events, finished_tx.clone()),
             services: Services::new(systemd.clone(), kept.clone(), finished_tx.clone()),
             probes: Probes::start(node.me, systemd.clone(), finished_tx.clone()),
+            alerts: alerts_rx,
             units,
             recorder,
             decorate,
@@ -201,6 +204,8 @@ impl Runtime {
         tasks.spawn(keep_corosync(systemd.clone(), core.clone()));
         tasks.spawn(end_what_is_over(core.clone()));
         tasks.spawn(members::watch_absence(core.clone()));
+        let name = node.config.node.name.clone();
+        tasks.spawn(requests::keep_testing(core.clone(), node.me, name, alerts));
         tasks.spawn(members::keep_versions(corosync, core.clone()));
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
         let tasks = Mutex::new(tasks);
@@ -221,7 +226,11 @@ impl Runtime {
         let status = self.core.watch_status().borrow().clone();
         let status = with_mesh((*status).clone(), self.mesh.as_ref());
         let config_file = self.config.file_state();
-        ClusterStatus { links: self.links.borrow().to_vec(), config_file, ..status }
+        let mut status = ClusterStatus { links: self.links.borrow().to_vec(), config_file, ..status };
+        if status.fencing.enabled {
+            status.fencing = self.core.fencing();
+        }
+        status
     }
 
     /// The mesh as this node sees it; `None` for a cluster on the LAN.

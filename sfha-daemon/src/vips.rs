@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use sfha_core::fencing::{Outcome, RunId};
 use sfha_core::health::Verdict;
 use sfha_core::state::Vip;
 use sfha_core::{ActionId, UnitState};
@@ -73,6 +74,8 @@ pub enum Finished {
     /// This program stood still for longer than the lease: the kernel has removed this VIP's address,
     /// and it must not be put back, since others may have it.
     Vanished(String),
+    /// A driver that was called to fence a node answered, or failed.
+    Fence(RunId, Outcome),
 }
 
 /// The way to give orders.

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sfha_proto::Failure;
 
+use crate::fencing::{Call, Level, RunId};
 use crate::message::GroupMessage;
 use crate::resources::Service;
-use crate::state::{ClusterState, Vip};
+use crate::state::{ClusterState, NodeId, Vip};
 
 /// Names one action, so that its outcome finds back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -85,6 +86,21 @@ pub enum Action {
         request: u64,
         /// What came of it.
         result: Result<Answered, Failure>,
+    },
+    /// Call a driver to fence a node, for so long. Never hold anything else up for it.
+    Fence {
+        /// Answer with `FenceFinished`.
+        id: RunId,
+        /// The node.
+        node: NodeId,
+        /// Its name.
+        name: String,
+        /// Which driver.
+        level: Level,
+        /// What is to be done.
+        call: Call,
+        /// Time for it, in milliseconds.
+        deadline_ms: u64,
     },
     /// A node was removed: have every Corosync of the cluster read its `corosync.conf` again.
     ReloadCorosync {

@@ -3,6 +3,7 @@
 //! The order within a turn is always the same: take in the event, then [`Cluster::settle`]: release
 //! what this node may not hold, take what it may, do a coordinator's duties, answer what is done.
 
+mod fencing;
 mod group;
 mod holding;
 mod order;
@@ -20,6 +21,7 @@ use sfha_proto::status::StateVersion;
 
 use crate::action::{Action, ActionId};
 use crate::event::{Event, UnitState};
+use crate::fencing::{Fencing, FencingEvent};
 use crate::ledger::{Ledger, Verdict};
 use crate::message::{GroupMessage, Member, Round};
 use crate::placement::{Order, Plan};
@@ -29,6 +31,7 @@ use crate::time::Time;
 
 pub use removal::may_stop_first;
 
+use fencing::Fed;
 use holding::Hold;
 use removal::Removal;
 use requests::{Movement, Proposal};
@@ -163,6 +166,16 @@ pub struct Cluster {
     /// What Corosync is to be told of.
     removal: Option<Removal>,
 
+    /// Who is made harmless, and how far that is.
+    fencing: Fencing,
+    fed: Fed,
+    /// Nodes that went without a word since this node last agreed on a ledger.
+    gone_since: BTreeSet<NodeId>,
+    /// How much each node had when it was last seen in an agreed group.
+    had: BTreeMap<NodeId, u32>,
+    /// This node's watchdog, as the daemon says; `None` until it has.
+    watchdog: Option<Option<u64>>,
+
     next_action: u64,
     actions: VecDeque<Action>,
 }
@@ -196,7 +209,14 @@ impl Cluster {
     #[must_use]
     pub fn new(settings: Settings, state: ClusterState) -> Self {
         let order = Order::of(&state);
+        let mut fencing = Fencing::new(settings.me, state.stonith.clone());
+        fencing.handle(FencingEvent::Snapshot { state: Box::new(state.fencing.clone()) }, Time::default());
         Self {
+            fencing,
+            fed: Fed::default(),
+            gone_since: BTreeSet::new(),
+            had: BTreeMap::new(),
+            watchdog: None,
             settings,
             state,
             plan: Plan::default(),
@@ -284,6 +304,11 @@ impl Cluster {
                 self.check_changed(&name, Verdict { healthy, error });
             }
             Event::Conflict { name, by } => self.say(GroupMessage::Conflict { name, by }),
+            Event::Clock { wall } => self.clock(wall, now),
+            Event::Watchdog { timeout_ms } => self.watchdog = Some(timeout_ms),
+            Event::FenceFinished { id, outcome } => {
+                self.fencing.handle(FencingEvent::Finished { id, outcome }, now);
+            }
             Event::Tick => {}
             Event::Shutdown => self.shutdown(now),
         }
@@ -357,7 +382,7 @@ impl Cluster {
 
     /// Whether anything new may be taken now.
     fn may_acquire(&self) -> bool {
-        self.is_operational() && self.ring_agrees() && self.leaving.is_none()
+        self.is_operational() && self.ring_agrees() && self.leaving.is_none() && self.watchdog_is_told()
     }
 
     fn ring_agrees(&self) -> bool {

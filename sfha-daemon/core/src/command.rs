@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use sfha_proto::{ErrorCode, Failure};
 
+use crate::fencing::FencingCommand;
 use crate::resources::{Configured, Service};
 use crate::state::{ClusterState, Invite, MAX_VIPS, Node, NodeId, Vip};
 
@@ -195,6 +196,11 @@ pub enum Command {
         /// Seconds since 1970; `None`: it is back.
         since: Option<i64>,
     },
+    /// A fencing goes on.
+    Fencing {
+        /// How.
+        command: Box<FencingCommand>,
+    },
 }
 
 impl ClusterState {
@@ -306,6 +312,12 @@ impl ClusterState {
             }
             Command::SetAutoRemove { after_s } => self.set_auto_remove(*after_s)?,
             Command::MarkAway { node, since } => self.mark_away(*node, *since)?,
+            Command::Fencing { command } => {
+                if !self.nodes.contains_key(&command.node()) {
+                    return Err(not_found("node", &command.node().to_string()));
+                }
+                self.fencing.apply(command)?;
+            }
         }
         self.version += 1;
         Ok(())

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::ActionId;
 use crate::cluster::Ring;
 use crate::command::Command;
+use crate::fencing::{Outcome as FencingOutcome, RunId};
 use crate::message::{GroupMessage, Member};
 use crate::state::NodeId;
 
@@ -141,6 +142,23 @@ pub enum Event {
         name: String,
         /// That one's Ethernet address; `None`: not any more.
         by: Option<String>,
+    },
+    /// What o'clock it is, for the history of fencings and for counting them after a restart.
+    Clock {
+        /// Seconds since 1970.
+        wall: i64,
+    },
+    /// This node's watchdog runs, or does not.
+    Watchdog {
+        /// The time-out that the device has, in milliseconds; `None`: it does not run.
+        timeout_ms: Option<u64>,
+    },
+    /// A driver that was called to fence a node answered, or failed.
+    FenceFinished {
+        /// Which call.
+        id: RunId,
+        /// How.
+        outcome: FencingOutcome,
     },
     /// A deadline passed, or it is time to look again.
     Tick,

@@ -9,7 +9,7 @@
 //!
 //! * a node is called harmless that was not seen off, whose driver's word was not declared to be enough, for
 //!   which no operator answers and whose watchdog may still let it live ([`Fencing::is_harmless`]);
-//! * a node that is a member is fenced without an operator's request;
+//! * a node that is a member is fenced, unless an operator wants it or something on it does not stop;
 //! * more fencings begin in five minutes than allowed: a flapping network must not take the cluster down.
 //!
 //! Two nodes keep quorum on both sides of a cut (`two_node`). Then the side that holds less waits longer, so
@@ -20,6 +20,7 @@ mod progress;
 pub mod settings;
 pub mod state;
 mod status;
+pub mod summary;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -106,6 +107,11 @@ pub enum FencingEvent {
         /// It.
         node: NodeId,
     },
+    /// Members on which something does not stop, and what.
+    Stuck {
+        /// Them.
+        nodes: BTreeMap<NodeId, String>,
+    },
     /// Maintenance: hands off, except for what an operator asks for.
     Maintenance {
         /// It is on.
@@ -173,6 +179,7 @@ pub struct Fencing {
     two_node: bool,
     holding: BTreeMap<NodeId, u32>,
     maintenance: bool,
+    stuck: BTreeMap<NodeId, String>,
     /// A time of day, and when it was told.
     clock: Option<(Time, i64)>,
 
@@ -220,6 +227,7 @@ impl Fencing {
             two_node: false,
             holding: BTreeMap::new(),
             maintenance: false,
+            stuck: BTreeMap::new(),
             clock: None,
             lost_at: BTreeMap::new(),
             seen: BTreeSet::new(),
@@ -266,6 +274,7 @@ impl Fencing {
                 self.left.insert(node);
             }
             FencingEvent::Left { .. } => {}
+            FencingEvent::Stuck { nodes } => self.stuck = nodes,
             FencingEvent::Maintenance { on } => self.maintenance = on,
             FencingEvent::Applied { command } => self.applied(&command, now),
             FencingEvent::Refused { command } => self.answered(&command),
@@ -350,6 +359,7 @@ impl Fencing {
             self.left.clear();
             self.proposed.clear();
             self.runs.clear();
+            self.actions.clear();
         }
         // Whoever comes back is another one than the one that was to be fenced: what is still under way, in the
         // group or at a driver, says nothing about it.

@@ -44,7 +44,7 @@ pub struct Ledger {
     /// Where an operator moves resources whose holder has let go in the middle of a round.
     pub goals: BTreeMap<String, NodeId>,
     /// Services that their holder could not stop: while that stands, nobody else takes them on, not even when
-    /// the holder is lost. Fencing the holder would end it.
+    /// the holder is lost, unless it is fenced.
     #[serde(default)]
     pub stuck: BTreeMap<String, NodeId>,
     /// The last leader.
@@ -304,6 +304,8 @@ impl Ledger {
             _ => Slot::Free,
         };
         self.slots.insert(name.to_owned(), slot);
+        // It was made harmless.
+        self.stuck.remove(name);
     }
 
     /// A node says how a resource of its fares.

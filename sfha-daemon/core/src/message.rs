@@ -187,6 +187,10 @@ pub struct Hello {
     /// as [`Hello::waits`].
     #[serde(default)]
     pub strayed: Option<i64>,
+    /// With fencing on: nodes that went without a word since it agreed on that ledger and are not known to be
+    /// harmless. Their last messages may have given them what the ledger calls free.
+    #[serde(default)]
+    pub gone: BTreeSet<NodeId>,
     /// Failures of services on its node.
     #[serde(default)]
     pub failures: BTreeMap<String, Failures>,

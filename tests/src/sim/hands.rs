@@ -85,6 +85,7 @@ impl World {
                     Err(why) => self.violate(|| why),
                 }
             }
+            Action::Fence { .. } => {}
             Action::Leave => {
                 if self.daemon(node).is_some_and(|daemon| daemon.connected) && self.net.is_up(node) {
                     self.send(Member { node, pid }, What::Leave);

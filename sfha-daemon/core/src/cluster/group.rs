@@ -9,6 +9,7 @@ use super::removal::removes;
 use super::{Begin, Cluster, QuorumView};
 use crate::command::Command;
 use crate::event::LeaveReason;
+use crate::fencing::FencingEvent;
 use crate::ledger::{Ledger, Slot};
 use crate::message::{GroupMessage, Hello, Member, Outcome, Round};
 use crate::placement::{Order, plan};
@@ -37,6 +38,8 @@ impl Cluster {
         self.releases_under_way = 0;
         self.lost.clear();
         self.removal = None;
+        self.gone_since.clear();
+        self.had.clear();
         self.fail_requests(ErrorCode::NoQuorum, now);
     }
 
@@ -55,6 +58,9 @@ impl Cluster {
             }
         }
         self.judge_left_behind(now);
+        if !self.is_quorate() {
+            self.drop_fencing_proposals(ErrorCode::NoQuorum, now);
+        }
     }
 
     /// A node that went down and is in the ring that follows has only been restarted: that is what
@@ -81,6 +87,11 @@ impl Cluster {
             return;
         };
         for (member, reason) in left {
+            if *reason == LeaveReason::Leave && self.has_let_go(member.node) {
+                self.fencing.handle(FencingEvent::Left { node: member.node }, now);
+            } else {
+                self.gone_since.insert(member.node);
+            }
             let delay = if *reason == LeaveReason::NodeDown {
                 // The quorum service may not have said yet what this does to quorum: until it speaks
                 // of the ring that follows, nothing new is taken.
@@ -108,6 +119,8 @@ impl Cluster {
         let grew = members.iter().any(|member| !self.view.contains(member));
         self.view = members;
         self.new_view();
+        // Whoever is here now is not who the command was about.
+        self.drop_fencing_proposals(ErrorCode::Synchronising, now);
         self.forget_acks();
         // Whoever comes back may have announced our addresses on the other side of a split.
         self.announce |= grew;
@@ -203,6 +216,7 @@ impl Cluster {
             broken: self.broken,
             waits: self.lost.iter().map(wait).collect(),
             strayed: self.strayed_until.map(|until| until.ms_from(now)),
+            gone: self.gone_and_dangerous(),
             failures: self.failures.iter().map(|(name, record)| (name.clone(), record.told())).collect(),
             verdicts: self.verdicts.clone(),
             strays: self.strays.clone(),
@@ -249,6 +263,9 @@ impl Cluster {
         }
         if self.state != state {
             self.state = state;
+            self.fencing.configure(self.state.stonith.clone(), now);
+            let fencing = Box::new(self.state.fencing.clone());
+            self.fencing.handle(FencingEvent::Snapshot { state: fencing }, now);
             self.persist(Vec::new());
         }
         self.in_step(now);
@@ -257,6 +274,7 @@ impl Cluster {
     fn in_step(&mut self, now: Time) {
         self.sync = Sync::InStep;
         self.had_ledger = true;
+        self.gone_since.clear();
         self.in_step_since = now;
         self.order = Order::of(&self.state);
         self.created.clear();
@@ -289,11 +307,12 @@ impl Cluster {
         }
         let refusal = removes(command).and_then(|node| self.cannot_go(node));
         match refusal.map_or_else(|| self.state.apply(command), Err) {
-            Err(failure) if mine => self.refused(seq, failure),
+            Err(failure) if mine => self.refused(seq, failure, now),
             Err(_) => {}
             Ok(()) => {
                 self.order = Order::of(&self.state);
                 self.open_slots();
+                self.fencing_applied(command, now);
                 if begins {
                     self.begin = Some(Begin { by: of, seq, written: BTreeSet::new() });
                     self.established = false;

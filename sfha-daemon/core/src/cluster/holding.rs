@@ -410,17 +410,23 @@ impl Cluster {
     }
 
     /// When a resource whose holder was lost may be taken: after the last loss of any node, since a node
-    /// that went may have taken it with its last message.
-    pub(super) fn takeover_at(&self, name: &str, holder: Option<NodeId>) -> Time {
+    /// that went may have taken it with its last message. With fencing on it is not time that tells: at once
+    /// when they are harmless, and not before.
+    pub(super) fn takeover_at(&self, name: &str, holder: Option<NodeId>) -> Option<Time> {
+        // Nobody asks any more whether one that was removed is harmless: time has to tell.
+        let fenced = holder.is_none_or(|node| self.state.nodes.contains_key(&node));
+        if self.state.stonith.gates() && fenced {
+            return self.nobody_may_have_it(holder).then_some(self.in_step_since);
+        }
         let longer = self.unit_delay(name);
         let known = self.lost.values().copied().max().unwrap_or_default();
         if holder.is_some_and(|id| self.lost.contains_key(&id)) {
-            return known + longer;
+            return Some(known + longer);
         }
         // Nobody here saw it go. It may have had quorum until a moment ago, with nodes that are here
         // now and left it behind; or its daemon died a moment ago.
-        known.max(self.in_step_since + self.settings.node_lost_delay + self.settings.daemon_lost_delay)
-            + longer
+        let unseen = self.in_step_since + self.settings.node_lost_delay + self.settings.daemon_lost_delay;
+        Some(known.max(unseen) + longer)
     }
 
     /// How much longer than an address that resource may be where it is no longer to be.

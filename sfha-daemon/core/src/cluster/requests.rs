@@ -59,7 +59,10 @@ pub(super) struct Movement {
 impl Cluster {
     pub(super) fn propose(&mut self, request: Option<u64>, command: Command, now: Time) {
         if let Some(request) = request
-            && let Some(failure) = self.refusal().or_else(|| self.cannot_be_kept(&command))
+            && let Some(failure) = self
+                .refusal()
+                .or_else(|| self.cannot_be_kept(&command))
+                .or_else(|| self.cannot_fence(&command))
         {
             self.answer(request, Err(failure));
             return;
@@ -134,9 +137,35 @@ impl Cluster {
         }
     }
 
-    pub(super) fn refused(&mut self, seq: u64, failure: Failure) {
-        if let Some(Proposal { request: Some(request), .. }) = self.proposals.remove(&seq) {
-            self.answer(request, Err(failure));
+    pub(super) fn refused(&mut self, seq: u64, failure: Failure, now: Time) {
+        if let Some(proposal) = self.proposals.remove(&seq) {
+            self.end_proposal(proposal, failure, now);
+        }
+    }
+
+    /// It will not be applied.
+    fn end_proposal(&mut self, proposal: Proposal, failure: Failure, now: Time) {
+        match (proposal.request, proposal.command) {
+            (Some(request), _) => self.answer(request, Err(failure)),
+            (None, Command::Fencing { command }) => self.fencing_refused(*command, now),
+            (None, _) => {}
+        }
+    }
+
+    /// What was to be done about a node is not repeated when things are no longer as they were.
+    pub(super) fn drop_fencing_proposals(&mut self, code: ErrorCode, now: Time) {
+        // First how things are: at once it may want something else.
+        self.feed(now);
+        let about = |proposal: &Proposal| {
+            proposal.applied.is_none() && matches!(proposal.command, Command::Fencing { .. })
+        };
+        let dropped: Vec<Proposal> = self
+            .proposals
+            .extract_if(.., |_, proposal| about(proposal))
+            .map(|(_, proposal)| proposal)
+            .collect();
+        for proposal in dropped {
+            self.end_proposal(proposal, code.into(), now);
         }
     }
 
@@ -390,12 +419,12 @@ impl Cluster {
         self.fail_requests(ErrorCode::NoDaemon, now);
     }
 
-    pub(super) fn fail_requests(&mut self, code: ErrorCode, _now: Time) {
-        let proposals = std::mem::take(&mut self.proposals);
-        let moves = std::mem::take(&mut self.moves);
-        let requests =
-            proposals.into_values().filter_map(|proposal| proposal.request).chain(moves.into_keys());
-        for request in requests {
+    pub(super) fn fail_requests(&mut self, code: ErrorCode, now: Time) {
+        self.feed(now);
+        for proposal in std::mem::take(&mut self.proposals).into_values() {
+            self.end_proposal(proposal, code.into(), now);
+        }
+        for request in std::mem::take(&mut self.moves).into_keys() {
             self.answer(request, Err(code.into()));
         }
     }
@@ -403,6 +432,7 @@ impl Cluster {
     /// Answers what is done, gone or too late.
     pub(super) fn answer_requests(&mut self, now: Time) {
         let mut answers = Vec::new();
+        let mut late = Vec::new();
         let away = self.nodes_away();
         self.proposals.retain(|_, proposal| {
             let result = match &proposal.applied {
@@ -420,9 +450,17 @@ impl Cluster {
                 _ if proposal.deadline <= now => Err(timed_out("command")),
                 _ => return true,
             };
+            if let (None, None, Command::Fencing { command }) =
+                (proposal.request, &proposal.applied, &proposal.command)
+            {
+                late.push((**command).clone());
+            }
             answers.extend(proposal.request.map(|request| (request, result)));
             false
         });
+        for command in late {
+            self.fencing_refused(command, now);
+        }
         let candidates = self.ledger.candidates(&self.view, &self.state);
         self.moves.retain(|request, movement| {
             let there = |name: &String| {

@@ -21,6 +21,7 @@ impl Cluster {
         self.announce_again();
         self.coordinate(now);
         self.tell_corosync(now);
+        self.fence(now);
         self.take_lost(now);
         self.send_proposals();
         self.persist_again(now);
@@ -40,6 +41,7 @@ impl Cluster {
             .chain(self.service_deadlines())
             .chain(self.request_deadlines())
             .chain(self.removal_deadlines())
+            .chain(self.fencing.poll_timeout())
             .chain(leave)
             .chain(retry)
             .min()
@@ -150,10 +152,10 @@ impl Cluster {
                 true => self.plan.targets.get(name) == Some(&self.settings.me),
                 false => forgets,
             };
-            let barred = self.taking.contains(name)
-                || self.ledger.is_stale(name)
-                || self.ledger.stuck.contains_key(name);
-            (mine && !barred).then(|| (name, self.takeover_at(name, *node)))
+            let stuck = self.ledger.stuck.get(name).is_some_and(|by| !self.is_harmless(*by));
+            let barred = self.taking.contains(name) || self.ledger.is_stale(name) || stuck;
+            let at = self.takeover_at(name, *node).filter(|_| mine && !barred)?;
+            Some((name, at))
         })
     }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sfha_proto::fencing::FencingSummary;
 use sfha_proto::status::{
     ClusterStatus, MeshSummary, NodeStatus, Phase, QuorumStatus, StateVersion, VipState, VipStatus,
 };
@@ -56,7 +55,7 @@ impl Cluster {
             services: self.service_statuses(),
             health: self.health_statuses(),
             mesh: MeshSummary { enabled: state.mesh.is_some(), peers: 0, connected: 0 },
-            fencing: FencingSummary::default(),
+            fencing: self.fencing.summary(None),
             phase: self.phase(),
             detection: None,
             state: Some(version.clone()),

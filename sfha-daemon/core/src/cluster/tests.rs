@@ -1,6 +1,7 @@
 //! A few clusters in lock-step, nothing left to chance: see `tests/harness.rs`.
 
 mod conflict;
+mod fencing;
 mod harness;
 mod holding;
 mod keys;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use sfha_proto::{ErrorCode, Failure};
 
 use super::{already, check_name, invalid, not_found};
+use crate::fencing::FencingCommand;
 use crate::state::{ClusterState, ExtraPeer, MAX_PEERS, NodeId};
 
 /// Shortest time after which a node that is away may be removed by itself, in seconds: none that a
@@ -27,6 +28,8 @@ impl ClusterState {
         self.nodes.remove(&id);
         self.removing.insert(id);
         self.away.remove(&id);
+        // Never refused.
+        let _ = self.fencing.apply(&FencingCommand::Forget { node: id });
         self.invites.retain(|_, invite| match &invite.redeemed {
             Some(redeemed) => redeemed.node != id,
             // Nobody else accepts its key.

@@ -71,7 +71,11 @@ impl Fencing {
         };
         let fenced = matches!(record.phase, Phase::Fenced(_));
         if self.members.contains(&node) {
-            if fenced || !record.cause.is_requested() || self.is_outdated(node, record.episode) {
+            let wanted = match &record.cause {
+                Cause::StopFailed { .. } => self.stuck.contains_key(&node),
+                cause => cause.is_requested(),
+            };
+            if fenced || !wanted || self.is_outdated(node, record.episode) {
                 if acts {
                     self.propose(FencingCommand::Clear { node, at: self.wall(now) });
                 }
@@ -101,7 +105,13 @@ impl Fencing {
             }
             return;
         }
-        if excused || self.members.contains(&node) {
+        if self.members.contains(&node) {
+            if let (true, Some(resource)) = (acts, self.stuck.get(&node).cloned()) {
+                self.suspect(node, Cause::StopFailed { resource }, now);
+            }
+            return;
+        }
+        if excused {
             return;
         }
         if self.left.contains(&node) {
@@ -258,7 +268,7 @@ impl Fencing {
         }
         let Some(record) = self.state.records.get(&node).cloned() else { return };
         // It came back while it was being switched off: there is nobody to be fenced any more.
-        if self.members.contains(&node) && !record.cause.is_requested() {
+        if self.members.contains(&node) && !record.cause.concerns_members() {
             return;
         }
         match (&record.phase, run.call, outcome) {
@@ -370,7 +380,7 @@ impl Fencing {
     /// Where both sides of a cut have quorum, the one that holds less lets the other shoot first.
     pub(super) fn delay(&self, node: NodeId, cause: &Cause) -> Duration {
         let safety = &self.settings.safety;
-        if cause.is_requested() {
+        if cause.concerns_members() {
             return Duration::ZERO;
         }
         if !self.two_node || self.is_ahead_of(node) {

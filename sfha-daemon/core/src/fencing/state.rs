@@ -42,9 +42,20 @@ pub enum Cause {
         /// Who.
         by: String,
     },
+    /// It is a member, and something on it does not stop: others cannot take that over.
+    StopFailed {
+        /// Name of the resource.
+        resource: String,
+    },
 }
 
 impl Cause {
+    /// It counts for a member, too.
+    #[must_use]
+    pub const fn concerns_members(&self) -> bool {
+        matches!(self, Self::Requested { .. } | Self::StopFailed { .. })
+    }
+
     /// An operator wants it: no delay, no limit.
     #[must_use]
     pub const fn is_requested(&self) -> bool {

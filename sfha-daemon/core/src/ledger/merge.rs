@@ -37,6 +37,7 @@ impl Ledger {
             .filter(|(node, _)| !present(node))
             .max_by_key(|(_, wait)| **wait)
             .map(|(node, wait)| (*node, *wait));
+        let unfenced = hellos.values().flat_map(|hello| &hello.gone).find(|node| !present(node)).copied();
 
         let mut merged = Self::default();
         for name in names {
@@ -48,6 +49,8 @@ impl Ledger {
                 Slot::Held { .. } => slot,
                 _ if !unbroken => Slot::Lost { node: None },
                 // A node that has just gone may have been given it by its last messages.
+                // Fencing says when, not the time.
+                Slot::Free if unfenced.is_some() => Slot::Lost { node: unfenced },
                 Slot::Free => match gone {
                     Some((node, wait))
                         if wait.saturating_add(longest(&ledgers, name, unit_margin_ms)) > 0 =>

@@ -22,6 +22,7 @@ fn hello(version: u64, holds: &[&str], slot: Option<Slot>) -> Hello {
         ledger,
         waits: BTreeMap::new(),
         strayed: None,
+        gone: BTreeSet::new(),
         failures: BTreeMap::new(),
         verdicts: BTreeMap::new(),
         strays: BTreeSet::new(),

@@ -15,6 +15,7 @@ fn hello(epoch: u64, commands: u64, hash: &str) -> Hello {
         broken: false,
         waits: BTreeMap::new(),
         strayed: None,
+        gone: BTreeSet::new(),
         failures: BTreeMap::new(),
         verdicts: BTreeMap::new(),
         strays: BTreeSet::new(),

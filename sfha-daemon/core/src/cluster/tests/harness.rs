@@ -8,6 +8,7 @@ use sfha_proto::{ErrorCode, Failure};
 
 use crate::action::Answered;
 use crate::cluster::Ring;
+use crate::fencing::{Call, RunId};
 use crate::state::Node;
 use crate::{
     Action, ActionId, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId,
@@ -47,6 +48,10 @@ pub(super) struct Lab {
     pub(super) answers: BTreeMap<u64, Result<Answered, Failure>>,
     pub(super) left: BTreeSet<NodeId>,
     pub(super) disks: BTreeMap<NodeId, ClusterState>,
+    /// Calls of drivers that were not answered: who called, for which node, and what for.
+    pub(super) calls: Vec<(NodeId, RunId, NodeId, Call)>,
+    /// Nothing is delivered.
+    pub(super) hold_messages: bool,
 }
 
 pub(super) fn node(id: NodeId) -> Node {
@@ -108,6 +113,8 @@ impl Lab {
             answers: BTreeMap::new(),
             left: BTreeSet::new(),
             disks,
+            calls: Vec::new(),
+            hold_messages: false,
         }
     }
 
@@ -141,6 +148,13 @@ impl Lab {
     pub(super) fn kill(&mut self, id: NodeId) {
         self.nodes.remove(&id);
         self.tell_members(id, &[(Self::member(id), LeaveReason::ProcessDown)]);
+        self.settle();
+    }
+
+    /// A daemon ends after it has left in order.
+    pub(super) fn leave(&mut self, id: NodeId) {
+        self.nodes.remove(&id);
+        self.tell_members(id, &[(Self::member(id), LeaveReason::Leave)]);
         self.settle();
     }
 
@@ -257,6 +271,7 @@ impl Lab {
                 assert!(self.answers.insert(request, result).is_none(), "answered twice");
                 return;
             }
+            Action::Fence { id: run, node, call, .. } => return self.calls.push((id, run, node, call)),
             Action::Leave => {
                 self.left.insert(id);
                 return;
@@ -273,6 +288,8 @@ impl Lab {
             {
                 let (id, _, action) = self.waiting.remove(index);
                 self.tell(id, Event::ActionFinished { id: action, outcome: Ok(()) });
+            } else if self.hold_messages {
+                return;
             } else if let Some((from, message)) = self.sent.pop_front() {
                 for to in self.group(from.node) {
                     self.tell(to.node, Event::Delivered { from, message: message.clone() });
