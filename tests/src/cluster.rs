@@ -4,6 +4,7 @@
 //! socket: a process for each look would slow down what is being looked at.
 
 mod host;
+mod noted;
 mod package;
 mod socket;
 
@@ -20,6 +21,7 @@ use crate::lab::{Lab, LabOptions, Node, Output, wait_for, wait_until};
 
 pub use host::{Usage, usage};
 pub use nix::sys::signal::Signal as UnixSignal;
+pub use noted::{NOTED_UNIT, Run, Span, at_once, now};
 pub use package::package;
 
 /// Name of the clusters made here.

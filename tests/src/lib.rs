@@ -1,6 +1,7 @@
 //! The lab, the scenarios and the simulation of sfha.
 
 pub mod bench;
+pub mod chaos;
 pub mod cluster;
 pub mod demo;
 pub mod guest;

@@ -34,6 +34,7 @@ use std::path::PathBuf;
 
 pub use profile::{Fault, Profile};
 pub use record::{Log, Start, Turn, replay};
+pub use rng::Rng;
 pub use world::World;
 
 /// What many runs came to.
