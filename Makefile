@@ -60,6 +60,12 @@ fuzz: ## every parser under libFuzzer: make fuzz SECONDS=3600
 	@$(SETUP) build fuzz
 	@./assets/dev/fuzz.sh $(SECONDS)
 
+.PHONY: chaos
+chaos: setup ## random faults in the lab: make chaos SECONDS=3600 [SEED=1 NODES=5]
+	@./assets/dev/deb.sh lab
+	@$(WITH_DEB) SFHA_CHAOS_SECONDS=$(SECONDS) $(if $(SEED),SFHA_CHAOS_SEED=$(SEED)) $(if $(NODES),SFHA_CHAOS_NODES=$(NODES)) \
+		cargo nextest run --profile soak --no-capture -p sfha-tests --test chaos
+
 .PHONY: soak
 soak: ## the simulation with many more faults: make soak SEEDS=1000000
 	@$(SETUP) build lab
