@@ -189,6 +189,8 @@ pub struct EventLoop {
     holders: watch::Sender<Option<Holders>>,
     decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
     left: bool,
+    /// Something happened since the status was published.
+    unpublished: bool,
 }
 
 /// What the loop is made of.
@@ -267,6 +269,7 @@ impl EventLoop {
             holders,
             decorate: parts.decorate,
             left: false,
+            unpublished: false,
         };
         (this, handle)
     }
@@ -290,6 +293,11 @@ impl EventLoop {
                 _ = clock.tick() => Some(Event::Clock { wall: unix_now() }),
                 Some(call) = self.calls.recv() => self.called(call),
                 () = sleep_until(deadline) => Some(Event::Tick),
+                // Of many events that are there at once, people are told what they came to.
+                () = std::future::ready(()), if self.unpublished => {
+                    self.publish();
+                    None
+                }
             };
             if let Some(event) = event {
                 self.turn(event);
@@ -312,10 +320,16 @@ impl EventLoop {
             recorder.record(now, &event);
         }
         self.core.handle_event(event, now);
+        let mut answered = false;
         while let Some(action) = self.core.poll_action() {
+            answered |= matches!(action, Action::Answer { .. });
             self.carry_out(action);
         }
-        self.publish();
+        self.unpublished = true;
+        // Whoever gets an answer sees what it speaks of.
+        if answered || self.left {
+            self.publish();
+        }
     }
 
     fn carry_out(&mut self, action: Action) {
@@ -360,7 +374,8 @@ impl EventLoop {
         }
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
+        self.unpublished = false;
         // Before the state: whoever waits for both sees a new VIP with its holder.
         let holders = self.core.holders();
         self.holders.send_if_modified(|old| {

@@ -13,8 +13,10 @@ mod service_status;
 mod services;
 mod settle;
 mod status;
+mod stir;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sfha_proto::status::StateVersion;
@@ -24,7 +26,7 @@ use crate::event::{Event, UnitState};
 use crate::fencing::{Fencing, FencingEvent};
 use crate::ledger::{Ledger, Verdict};
 use crate::message::{GroupMessage, Member, Round};
-use crate::placement::{Order, Plan};
+use crate::placement::{Order, Plan, Ranks};
 use crate::state::{ClusterState, NodeId};
 use crate::sync::Sync;
 use crate::time::Time;
@@ -36,6 +38,7 @@ use holding::Hold;
 use removal::Removal;
 use requests::{Movement, Proposal};
 use services::{Record, StrayStop};
+use stir::Stirred;
 
 /// What a node knows about itself, and how long it waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +72,8 @@ const RETRY_UNABLE: Duration = Duration::from_secs(10);
 pub struct Cluster {
     settings: Settings,
     state: ClusterState,
+    /// Hash of the state, once somebody has asked for it.
+    hash: OnceLock<String>,
 
     /// This process in the group; `None` while Corosync cannot be reached.
     member: Option<Member>,
@@ -128,8 +133,12 @@ pub struct Cluster {
     holds: BTreeMap<String, Hold>,
     /// Where everything belongs, as far as the ledger of an agreed view goes.
     plan: Plan,
+    /// In which order nodes are asked to take something on.
+    ranks: Ranks,
     /// In which order things come and go.
     order: Order,
+    /// What has to be looked at again.
+    stirred: Stirred,
     /// Since when this node has to give everything up because it may be alone.
     unsure_since: Option<Time>,
     /// Services that commands of this view have made: what a lost node has of them nobody here knows.
@@ -144,6 +153,8 @@ pub struct Cluster {
     resting: BTreeSet<String>,
     /// Services that run on though a check says no.
     tolerated: BTreeSet<String>,
+    /// The configuration under which what checks say was looked through last.
+    judged_revision: u64,
     /// Services whose unit runs here and is not to.
     strays: BTreeSet<String>,
     stray_stops: BTreeMap<String, StrayStop>,
@@ -219,8 +230,11 @@ impl Cluster {
             watchdog: None,
             settings,
             state,
+            hash: OnceLock::new(),
             plan: Plan::default(),
+            ranks: Ranks::default(),
             order,
+            stirred: Stirred::default(),
             unsure_since: None,
             created: BTreeSet::new(),
             units: BTreeMap::new(),
@@ -228,6 +242,7 @@ impl Cluster {
             failures: BTreeMap::new(),
             resting: BTreeSet::new(),
             tolerated: BTreeSet::new(),
+            judged_revision: u64::MAX,
             strays: BTreeSet::new(),
             stray_stops: BTreeMap::new(),
             member: None,
@@ -324,6 +339,11 @@ impl Cluster {
     #[must_use]
     pub fn state(&self) -> &ClusterState {
         &self.state
+    }
+
+    /// Its hash: as [`ClusterState::hash`].
+    fn hash(&self) -> String {
+        self.hash.get_or_init(|| self.state.hash()).clone()
     }
 
     /// This node's id.

@@ -230,24 +230,30 @@ impl Ledger {
         }
     }
 
-    /// Gives every free resource to the node where it belongs.
-    pub fn assign(&mut self, state: &ClusterState, order: &Order, plan: &Plan) {
+    /// Gives every free resource to the node where it belongs. Returns those that it gave to one.
+    pub fn assign(&mut self, state: &ClusterState, order: &Order, plan: &Plan) -> Vec<String> {
         self.leader = plan.leader;
         if state.maintenance {
-            return;
+            return Vec::new();
         }
-        for name in state.vips.keys().chain(state.services.keys()) {
-            let free = matches!(self.slots.get(name), None | Some(Slot::Free));
-            let Some(given) = Given::of(state, order, name).filter(|_| free) else { continue };
-            if !self.is_stale(name) && !self.may_be_elsewhere(name, &given.thing) {
-                let target = plan.targets.get(name).copied();
+        // Every configured resource has a slot, and most are not free.
+        let free = self.slots.iter().filter(|(_, slot)| **slot == Slot::Free).map(|(name, _)| name.clone());
+        let (vips, services): (Vec<String>, Vec<String>) =
+            free.partition(|name| state.vips.contains_key(name));
+        let mut assigned = Vec::new();
+        for name in vips.into_iter().chain(services) {
+            let Some(given) = Given::of(state, order, &name) else { continue };
+            if !self.is_stale(&name) && !self.may_be_elsewhere(&name, &given.thing) {
+                let target = plan.targets.get(&name).copied();
                 if target.is_some() {
-                    self.goals.remove(name);
+                    self.goals.remove(&name);
                 }
                 self.slots.insert(name.clone(), target.map_or(Slot::Free, Slot::held));
                 self.given.insert(name.clone(), given);
+                assigned.extend(target.map(|_| name));
             }
         }
+        assigned
     }
 
     /// Somebody whose it is not has not let go of it.
@@ -357,6 +363,7 @@ impl Ledger {
             self.unable.entry(name.to_owned()).or_default().insert(by);
         } else if let Some(nodes) = self.unable.get_mut(name) {
             nodes.remove(&by);
+            self.unable.retain(|_, nodes| !nodes.is_empty());
         }
         let counts = self.failures.entry(name.to_owned()).or_default();
         if failures == Failures::default() {

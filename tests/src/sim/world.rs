@@ -19,6 +19,9 @@ use super::rng::Rng;
 
 pub(super) const MS: u64 = 1000;
 
+/// After every so many turns a core is asked whether it overlooked something, which costs as much as some turns.
+const OVERLOOKED: u64 = 10;
+
 /// Lines of the story that a failure shows.
 const STORY: usize = 60;
 
@@ -86,6 +89,8 @@ pub struct World {
     /// Logs of processes that ended, where logs are kept.
     pub(super) old_logs: Vec<(NodeId, Log)>,
     pub(super) violation: Option<String>,
+    /// Turns of all cores.
+    turns: u64,
 }
 
 impl World {
@@ -113,6 +118,7 @@ impl World {
             story: record.then(VecDeque::new),
             old_logs: Vec::new(),
             violation: None,
+            turns: 0,
         };
         for id in state.nodes.keys() {
             let wait = world.rng.millis(0, 500);
@@ -387,6 +393,13 @@ impl World {
             {
                 daemon.tick = Some(at);
                 self.after(at.saturating_sub(now), Coming::Tick(node, pid, at));
+            }
+        }
+        self.turns += 1;
+        if self.turns.is_multiple_of(OVERLOOKED) {
+            let core = self.daemon(node).map(|daemon| &daemon.core);
+            if let Some(why) = core.and_then(|core| core.overlooked(Time::from_micros(now))) {
+                self.violate(|| format!("node {node} overlooked something: {why}"));
             }
         }
         self.check_turn(node);

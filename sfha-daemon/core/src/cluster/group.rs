@@ -12,7 +12,6 @@ use crate::event::LeaveReason;
 use crate::fencing::FencingEvent;
 use crate::ledger::{Ledger, Slot};
 use crate::message::{GroupMessage, Hello, Member, Outcome, Round};
-use crate::placement::{Order, plan};
 use crate::state::{Age, ClusterState, NodeId};
 use crate::sync::{Sync, judge};
 use crate::time::Time;
@@ -40,6 +39,7 @@ impl Cluster {
         self.removal = None;
         self.gone_since.clear();
         self.had.clear();
+        self.stir_all();
         self.fail_requests(ErrorCode::NoQuorum, now);
     }
 
@@ -157,6 +157,7 @@ impl Cluster {
         self.established = false;
         self.begin = None;
         self.asked_round = false;
+        self.stir_all();
     }
 
     pub(super) fn delivered(&mut self, from: Member, message: GroupMessage, now: Time) {
@@ -170,6 +171,7 @@ impl Cluster {
             GroupMessage::Quorate { ring } => {
                 if self.sync == Sync::InStep && self.view.first() == Some(&from) {
                     self.operational = true;
+                    self.stir_all();
                     self.confirmed = Some(ring);
                 }
             }
@@ -185,19 +187,6 @@ impl Cluster {
         }
     }
 
-    /// Says where everything belongs, and gives out what is free.
-    fn place(&mut self) {
-        if self.sync != Sync::InStep {
-            return;
-        }
-        let candidates = self.ledger.candidates(&self.view, &self.state);
-        self.ledger.tidy(&self.state, &candidates);
-        self.plan = plan(&self.state, &self.ledger, &candidates);
-        if self.operational {
-            self.ledger.assign(&self.state, &self.order, &self.plan);
-        }
-    }
-
     fn say_hello(&mut self, round: Round, now: Time) {
         self.sync = Sync::Collecting { round, hellos: BTreeMap::new() };
         self.not_operational();
@@ -208,7 +197,7 @@ impl Cluster {
             round,
             program: self.settings.program.clone(),
             age: self.state.age(),
-            hash: self.state.hash(),
+            hash: self.hash(),
             holds: self.held_things(),
             active: self.active(),
             ledger: self.had_ledger.then(|| self.ledger.clone()),
@@ -236,12 +225,14 @@ impl Cluster {
         hellos.insert(from, hello);
         let Some(verdict) = judge(&self.view, hellos) else { return };
         let margin = u64::try_from(self.settings.unit_margin.as_millis()).unwrap_or(u64::MAX);
-        self.ledger = Ledger::merge(hellos, margin);
+        let merged = Ledger::merge(hellos, margin);
         // A member that has just come from another side knows less about who was lost when.
         let waits: Vec<(NodeId, i64)> =
             hellos.values().flat_map(|hello| hello.waits.iter().map(|(node, wait)| (*node, *wait))).collect();
         let strayed = hellos.values().filter_map(|hello| hello.strayed).max();
         self.strayed_until = self.strayed_until.max(strayed.map(|wait| now.offset_ms(wait)));
+        self.ledger = merged;
+        self.stir_all();
         for (node, wait) in waits {
             if !self.view.iter().any(|member| member.node == node) {
                 self.lost_until(node, now.offset_ms(wait));
@@ -263,6 +254,7 @@ impl Cluster {
         }
         if self.state != state {
             self.state = state;
+            self.hash.take();
             self.fencing.configure(self.state.stonith.clone(), now);
             let fencing = Box::new(self.state.fencing.clone());
             self.fencing.handle(FencingEvent::Snapshot { state: fencing }, now);
@@ -276,7 +268,7 @@ impl Cluster {
         self.had_ledger = true;
         self.gone_since.clear();
         self.in_step_since = now;
-        self.order = Order::of(&self.state);
+        self.reshaped(u64::MAX);
         self.created.clear();
         self.ledger.complete(&self.state, &self.order, &self.daemons());
         self.repeat_proposals();
@@ -306,12 +298,16 @@ impl Cluster {
             return;
         }
         let refusal = removes(command).and_then(|node| self.cannot_go(node));
+        let shape = self.shape();
         match refusal.map_or_else(|| self.state.apply(command), Err) {
             Err(failure) if mine => self.refused(seq, failure, now),
             Err(_) => {}
             Ok(()) => {
-                self.order = Order::of(&self.state);
-                self.open_slots();
+                self.hash.take();
+                if self.shape() != shape {
+                    self.reshaped(shape.0);
+                    self.open_slots();
+                }
                 self.fencing_applied(command, now);
                 if begins {
                     self.begin = Some(Begin { by: of, seq, written: BTreeSet::new() });
@@ -398,6 +394,7 @@ impl Cluster {
         let candidates = self.ledger.candidates(&self.view, &self.state);
         let operational = self.operational && self.sync == Sync::InStep;
         let mine = self.member == Some(from);
+        self.stir_by(from, &message);
         match message {
             GroupMessage::Released { name } => {
                 if mine {

@@ -1,6 +1,6 @@
 //! What this node has, addresses on its interfaces and units that run, and what it does about it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Cluster;
@@ -135,15 +135,14 @@ impl Cluster {
     /// Releases first, then takes: in this order, so that a turn never has more than it may.
     pub(super) fn reconcile(&mut self, now: Time) {
         self.note_unsure(now);
-        self.judge_services(now);
+        let mut looked = self.take_stirred(now);
+        self.judge_services(&looked, now);
         // A VIP waits for no service: what a client reaches goes first.
-        let order = |vips: bool| {
-            let mine = self.holds.iter().filter(move |(_, hold)| hold.what.is_vip() == vips);
-            mine.map(|(name, _)| name.clone())
-        };
-        let names: Vec<String> = order(true).chain(order(false)).collect();
-        for name in names {
-            self.release_or_repair(&name, now);
+        let (vips, services): (Vec<&String>, Vec<&String>) = (looked.iter())
+            .filter(|name| self.holds.contains_key(*name))
+            .partition(|name| self.holds.get(*name).is_some_and(|hold| hold.what.is_vip()));
+        for name in vips.into_iter().chain(services) {
+            self.release_or_repair(name, now);
         }
         let certain: Vec<String> = self
             .holds
@@ -156,12 +155,14 @@ impl Cluster {
         for name in certain {
             self.let_go(&name);
         }
-        self.give_back();
-        self.stop_strays(now);
-        let (wanted, held_back) = self.to_acquire(now);
+        self.look_at_more(&mut looked);
+        self.give_back(&looked);
+        self.stop_strays(&looked, now);
+        let (wanted, held_back) = self.to_acquire(&looked, now);
         self.held_back = held_back;
         for (name, what) in wanted {
             let id = self.new_action();
+            self.stir(&name);
             self.holds.insert(name.clone(), Hold { what: what.clone(), phase: Phase::Acquiring(id) });
             self.actions.push_back(match what {
                 What::Vip(vip) => {
@@ -207,17 +208,21 @@ impl Cluster {
     }
 
     /// What this node is to take and has not; and the first time at which more of it may be taken.
-    fn to_acquire(&self, now: Time) -> (Vec<(String, What)>, Option<Time>) {
+    fn to_acquire(&self, looked: &BTreeSet<String>, now: Time) -> (Vec<(String, What)>, Option<Time>) {
         if !self.may_acquire() {
             return (Vec::new(), None);
         }
-        let vips = self.state.vips.iter().map(|(name, vip)| (name, What::Vip(vip.clone())));
-        let services = self.state.services.keys().filter(|name| self.may_start(name));
+        // What this node has not, of what is given to it: the others are many.
+        let me = self.settings.me;
+        let mine = |name: &&String| matches!(self.ledger.slots.get(*name), Some(Slot::Held { node, .. }) if *node == me);
+        let new = || looked.iter().filter(mine).filter(|name| !self.holds.contains_key(*name));
+        let vips = new().filter_map(|name| Some((name, What::Vip(self.state.vips.get(name)?.clone()))));
+        let services = new().filter(|name| self.may_start(name));
         let services = services.filter_map(|name| Some((name, self.service_to_start(name)?)));
         let mut held_back: Option<Time> = None;
         let mut wanted = Vec::new();
         for (name, what) in vips.chain(services) {
-            if self.holds.contains_key(name) || !self.keeps(name, &what) {
+            if !self.keeps(name, &what) {
                 continue;
             }
             match self.strayed_until_for(name).filter(|until| now < *until) {
@@ -236,6 +241,7 @@ impl Cluster {
     }
 
     pub(super) fn release(&mut self, name: &str, failed: Option<Ending>, now: Time) {
+        self.stir(name);
         let id = self.new_action();
         let lease = self.settings.daemon_lost_delay;
         let Some(hold) = self.holds.get_mut(name) else { return };
@@ -257,6 +263,7 @@ impl Cluster {
     }
 
     fn restart(&mut self, name: &str) {
+        self.stir(name);
         let id = self.new_action();
         let Some(hold) = self.holds.get_mut(name) else { return };
         let What::Service { service, .. } = hold.what.clone() else { return };
@@ -267,6 +274,7 @@ impl Cluster {
     /// It is gone from this node for certain: the others may know.
     fn let_go(&mut self, name: &str) {
         let Some(hold) = self.holds.remove(name) else { return };
+        self.stir(name);
         let failed = match hold.phase {
             Phase::Releasing { failed, .. } => failed,
             Phase::Acquiring(_) | Phase::Active | Phase::Broken(_) => None,
@@ -296,6 +304,7 @@ impl Cluster {
 
     /// From here until that is heard by all, in order, it is nobody's: not this node's either.
     fn say_released(&mut self, name: String) {
+        self.stir(&name);
         self.given_back.insert(name.clone());
         self.releases_under_way += 1;
         self.multicast(GroupMessage::Released { name });
@@ -303,20 +312,18 @@ impl Cluster {
 
     /// What was given to this node and it neither has nor may take goes back; so does what others wait for,
     /// though this node has not got it.
-    fn give_back(&mut self) {
+    fn give_back(&mut self, looked: &BTreeSet<String>) {
         if !self.is_operational() {
             return;
         }
         let me = self.settings.me;
         let mine = |slot: &Slot| matches!(slot, Slot::Held { node, .. } if *node == me);
-        let slots = self.ledger.slots.iter().filter(|(name, slot)| mine(slot) && !self.may_be_taken(name));
+        let here = |name: &String| self.holds.contains_key(name) || self.given_back.contains(name);
+        let slots = looked.iter().filter_map(|name| Some((name, self.ledger.slots.get(name)?)));
+        let slots = slots.filter(|(name, slot)| mine(slot) && !here(name) && !self.may_be_taken(name));
         let stale = self.ledger.stale.iter().filter(|(_, node)| *node == me).map(|(name, _)| name);
-        let back: std::collections::BTreeSet<String> = slots
-            .map(|(name, _)| name)
-            .chain(stale)
-            .filter(|name| !self.holds.contains_key(*name) && !self.given_back.contains(*name))
-            .cloned()
-            .collect();
+        let back: BTreeSet<String> =
+            slots.map(|(name, _)| name).chain(stale.filter(|name| !here(name))).cloned().collect();
         for name in back {
             self.say_released(name);
         }
@@ -357,12 +364,14 @@ impl Cluster {
     /// Taking on or letting go ended. Returns false when the action was neither.
     pub(super) fn holding_finished(&mut self, id: ActionId, outcome: &Result<(), String>, now: Time) -> bool {
         let lease = self.settings.daemon_lost_delay;
-        for hold in self.holds.values_mut() {
+        for (name, hold) in &mut self.holds {
             let vip = hold.what.is_vip();
             if let Phase::Releasing { certain, acquiring, .. } = &mut hold.phase
                 && *acquiring == Some(id)
             {
                 (*certain, *acquiring) = (vip.then(|| now + lease), None);
+                let name = name.clone();
+                self.stir(&name);
                 return true;
             }
         }
@@ -372,6 +381,7 @@ impl Cluster {
             _ => None,
         });
         let Some((name, acquiring)) = found else { return self.stray_stopped(id, outcome.is_ok(), now) };
+        self.stir(&name);
         match (acquiring, outcome) {
             (true, Ok(())) => {
                 if let Some(hold) = self.holds.get_mut(&name) {

@@ -70,6 +70,7 @@ impl Cluster {
     }
 
     pub(super) fn unit_changed(&mut self, name: &str, state: UnitState) {
+        self.stir(name);
         self.units.insert(name.to_owned(), state);
     }
 
@@ -85,6 +86,9 @@ impl Cluster {
         if check.service.as_ref().is_some_and(|service| !self.runs_here(service)) {
             return;
         }
+        if let Some(service) = check.service.clone() {
+            self.stir(&service);
+        }
         if self.verdicts.insert(name.to_owned(), verdict.clone()).as_ref() != Some(&verdict) {
             self.say(GroupMessage::Checked { name: name.to_owned(), verdict: Some(verdict) });
         }
@@ -98,45 +102,44 @@ impl Cluster {
     }
 
     /// Counts what has failed, and forgets what is over.
-    pub(super) fn judge_services(&mut self, now: Time) {
-        self.units.retain(|name, _| self.state.services.contains_key(name));
+    pub(super) fn judge_services(&mut self, looked: &BTreeSet<String>, now: Time) {
+        for name in looked.iter().filter(|name| !self.state.services.contains_key(*name)) {
+            self.units.remove(name);
+        }
         self.expire_failures(now);
-        self.drop_verdicts();
+        self.drop_verdicts(looked);
         if self.state.maintenance {
             return;
         }
-        let running: Vec<String> = self
-            .holds
-            .iter()
-            .filter(|(name, _)| self.runs_here(name))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in running {
+        for name in looked {
+            if !self.runs_here(name) {
+                continue;
+            }
             let dead = matches!(
-                self.units.get(&name),
+                self.units.get(name),
                 Some(UnitState::Inactive | UnitState::Failed | UnitState::Missing)
             );
-            let unhealthy = self.is_unhealthy(&name);
+            let unhealthy = self.is_unhealthy(name);
             if !unhealthy {
-                self.tolerated.remove(&name);
+                self.tolerated.remove(name);
             }
             if dead {
-                self.fails(&name, "unit-failed", now);
-            } else if unhealthy && !self.tolerated.contains(&name) {
-                self.fails(&name, "unhealthy", now);
+                self.fails(name, "unit-failed", now);
+            } else if unhealthy && !self.tolerated.contains(name) {
+                self.fails(name, "unhealthy", now);
             }
         }
-        self.drop_verdicts();
+        self.drop_verdicts(looked);
     }
 
     fn is_unhealthy(&self, service: &str) -> bool {
-        self.verdicts.iter().any(|(name, verdict)| {
-            verdict.healthy == Some(false)
-                && self.state.checks.get(name).is_some_and(|check| check.service.as_deref() == Some(service))
-        })
+        let says_no =
+            |name: &String| self.verdicts.get(name).is_some_and(|verdict| verdict.healthy == Some(false));
+        self.order.checks(service).iter().any(says_no)
     }
 
     fn fails(&mut self, name: &str, code: &str, now: Time) {
+        self.stir(name);
         let next = self.count_failure(name, now);
         if next == Next::Rest && code == "unhealthy" {
             // It goes on as well as it can.
@@ -192,27 +195,32 @@ impl Cluster {
         });
         self.resting.retain(|name| self.failures.contains_key(name));
         for (name, failures) in told {
+            self.stir(&name);
             self.say(GroupMessage::Failures { name, failures });
         }
     }
 
     /// An operator wants it here, whatever has been.
     pub(super) fn forget_failures(&mut self, name: &str) {
+        self.stir(name);
         self.failures.remove(name);
         self.resting.remove(name);
     }
 
     /// What the checks of a service said is over when it does not run here any more.
-    fn drop_verdicts(&mut self) {
-        let over: Vec<String> = self
-            .verdicts
-            .keys()
-            .filter(|name| match self.state.checks.get(*name) {
+    fn drop_verdicts(&mut self, looked: &BTreeSet<String>) {
+        let stopped = looked.iter().filter(|service| !self.runs_here(service));
+        let of_stopped = stopped.flat_map(|service| self.order.checks(service));
+        let mut over: BTreeSet<String> =
+            of_stopped.filter(|name| self.verdicts.contains_key(*name)).cloned().collect();
+        if self.judged_revision != self.state.revision {
+            self.judged_revision = self.state.revision;
+            let homeless = |name: &&String| match self.state.checks.get(*name) {
                 Some(check) => check.service.as_ref().is_some_and(|service| !self.runs_here(service)),
                 None => true,
-            })
-            .cloned()
-            .collect();
+            };
+            over.extend(self.verdicts.keys().filter(homeless).cloned());
+        }
         for name in over {
             self.verdicts.remove(&name);
             self.say(GroupMessage::Checked { name, verdict: None });
@@ -226,14 +234,14 @@ impl Cluster {
     }
 
     /// Units that run here and are not to: told, and stopped where that is wanted.
-    pub(super) fn stop_strays(&mut self, now: Time) {
-        let runs: BTreeSet<String> = self
-            .units
-            .iter()
-            .filter(|(name, state)| **state == UnitState::Active && !self.holds.contains_key(*name))
-            .filter(|(name, _)| !self.is_about_to_start(name))
-            .map(|(name, _)| name.clone())
-            .collect();
+    pub(super) fn stop_strays(&mut self, looked: &BTreeSet<String>, now: Time) {
+        let stray = |name: &&String| {
+            self.units.get(*name) == Some(&UnitState::Active)
+                && !self.holds.contains_key(*name)
+                && !self.is_about_to_start(name)
+        };
+        let as_before = self.strays.iter().filter(|name| !looked.contains(*name));
+        let runs: BTreeSet<String> = looked.iter().filter(stray).chain(as_before).cloned().collect();
         let changed: Vec<String> = runs.symmetric_difference(&self.strays).cloned().collect();
         for name in changed {
             let runs = runs.contains(&name);
@@ -266,6 +274,7 @@ impl Cluster {
         let Some((name, stop)) = found else { return false };
         (stop.id, stop.retry) = (None, now + STRAY_RETRY);
         let name = name.clone();
+        self.stir(&name);
         if done {
             self.unit_runs(&name, false);
         }

@@ -20,7 +20,7 @@ impl Cluster {
         let leader = self.leader();
         let online = self.online();
         let daemons = self.daemons();
-        let version = StateVersion { epoch: state.epoch, version: state.version, hash: state.hash() };
+        let version = StateVersion { epoch: state.epoch, version: state.version, hash: self.hash() };
         let node = |(id, node): (&NodeId, &crate::state::Node)| NodeStatus {
             name: node.name.clone(),
             id: *id,

@@ -175,7 +175,8 @@ fn everything_belongs_somewhere() {
     for (case, setup, candidates, leader, expected) in cases {
         let (mut state, mut ledger) = (cluster(), Ledger::default());
         setup(&mut state, &mut ledger);
-        let plan = plan(&state, &ledger, &candidates.iter().copied().collect());
+        let ranks = Ranks::of(&state, &ledger, &candidates.iter().copied().collect());
+        let plan = Plan::of(&state, &Order::of(&state), &ledger, &ranks);
         let at = |name: &str| plan.targets.get(name).copied().unwrap_or_default();
         assert_eq!(
             (plan.leader.unwrap_or_default(), ["v", "w", "s", "t"].map(at)),
