@@ -1,6 +1,9 @@
 //! Is all well? What an operator should know first, worst first.
 
+use std::collections::BTreeSet;
+
 use sfha_proto::config::FileState;
+use sfha_proto::fencing::{FencingPhase, FencingSummary};
 use sfha_proto::status::{ClusterStatus, Phase, VipState};
 
 use crate::t;
@@ -131,8 +134,36 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
     if status.config_file == Some(FileState::Invalid) {
         push(found, Tone::Warn, t!("concern-config", node = status.node.as_str()));
     }
-    if !status.fencing.pending.is_empty() {
-        push(found, Tone::Bad, t!("concern-fencing", names = status.fencing.pending.join(", ")));
+    fencing(&status.fencing, found);
+}
+
+fn fencing(fencing: &FencingSummary, found: &mut Vec<Concern>) {
+    let has_failed = |name: &String| {
+        let node = fencing.nodes.iter().find(|node| node.name == *name);
+        node.is_some_and(|node| node.phase == Some(FencingPhase::Failed))
+    };
+    let (failed, under_way): (Vec<&String>, Vec<&String>) =
+        fencing.pending.iter().partition(|name| has_failed(name));
+    let names = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+    if !failed.is_empty() {
+        push(found, Tone::Bad, t!("concern-fencing-failed", names = names(&failed)));
+    }
+    if !under_way.is_empty() {
+        push(found, Tone::Bad, t!("concern-fencing", names = names(&under_way)));
+    }
+    if fencing.storm.is_some_and(|storm| storm.holding) {
+        push(found, Tone::Bad, t!("concern-fencing-storm"));
+    }
+    if let Some(ms) = fencing.watchdog.as_ref().and_then(|watchdog| watchdog.reset_ms) {
+        push(found, Tone::Bad, t!("concern-watchdog", time = crate::format::millis(ms)));
+    }
+    if !fencing.alerts.is_empty() {
+        let alerted: BTreeSet<&str> = fencing.alerts.iter().map(|alert| alert.node.as_str()).collect();
+        let alerted = alerted.into_iter().collect::<Vec<_>>().join(", ");
+        push(found, Tone::Warn, t!("concern-fencing-alert", names = alerted));
+    }
+    if fencing.enabled && fencing.dry_run {
+        push(found, Tone::Warn, t!("concern-fencing-dry-run"));
     }
 }
 
@@ -140,6 +171,21 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
 mod tests {
     use super::*;
     use sfha_proto::mesh::LinkStatus;
+
+    #[test]
+    fn a_fencing_that_failed_says_what_is_left_to_do() {
+        let mut status: ClusterStatus =
+            serde_json::from_str(include_str!("../tests/fixtures/healthy.json")).unwrap();
+        let node = |name: &str, phase: &str| {
+            serde_json::from_value(serde_json::json!({"name": name, "phase": phase})).unwrap()
+        };
+        status.fencing.pending = vec!["node2".to_owned(), "node3".to_owned()];
+        status.fencing.nodes = vec![node("node2", "failed"), node("node3", "delayed")];
+        let found: Vec<String> = concerns(&status).into_iter().map(|concern| concern.text).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("node2") && found[0].contains("sfha stonith confirm"), "{found:?}");
+        assert!(found[1].contains("node3") && !found[1].contains("confirm"), "{found:?}");
+    }
 
     #[test]
     fn a_link_that_does_not_reach_a_node_is_a_concern() {

@@ -18,6 +18,7 @@ mod later;
 mod members;
 mod parse;
 mod services;
+mod stonith;
 mod support;
 mod usage;
 pub mod values;
@@ -26,6 +27,7 @@ pub use config::ConfigTask;
 pub use members::Membership;
 pub use parse::{Parsed, parse};
 pub use services::ServiceTask;
+pub use stonith::{SetupTask, StonithTask};
 pub use support::SupportTask;
 
 /// What applies to every command.
@@ -82,6 +84,8 @@ pub enum Task {
     VipRemove(String),
     /// Services.
     Service(ServiceTask),
+    /// Fencing.
+    Stonith(StonithTask),
     /// Take a node (this one if none) out of service.
     Standby(Option<String>),
     /// Put it back.

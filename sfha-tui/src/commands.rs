@@ -30,6 +30,7 @@ mod rotate;
 mod services;
 mod setup;
 mod show;
+mod stonith;
 pub mod units;
 
 /// A question about the state.
@@ -186,6 +187,7 @@ async fn change(global: &Global, task: Task) -> Result<(), Problem> {
             let done = if on { t!("done-maintenance-on") } else { t!("done-maintenance-off") };
             order(global, method::MAINTENANCE, &MaintenanceParams { on, until }, done).await
         }
+        Task::Stonith(task) => stonith::run(global, task).await,
         Task::Failover(to, names) => {
             let done: FailoverDone =
                 call(global, method::FAILOVER, &FailoverParams { to, names }, MOVE).await?;

@@ -8,6 +8,8 @@ use sfha_proto::status::{
 
 use crate::t;
 
+pub mod fencing;
+
 /// How good or bad something is: decides mark and colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {

@@ -156,7 +156,9 @@ fn json_has_the_fields_of_the_contract() {
         ("/services", json!([])),
         ("/health", json!([])),
         ("/mesh", json!({"enabled": true, "peers": 2, "connected": 2})),
-        ("/fencing", json!({"enabled": false, "provider": null, "pending": []})),
+        ("/fencing/enabled", json!(false)),
+        ("/fencing/provider", Value::Null),
+        ("/fencing/pending", json!([])),
     ] {
         assert_eq!(status.pointer(path), Some(&value), "{path}");
     }
@@ -292,12 +294,15 @@ fn wrong_usage_is_two_in_text_and_in_json() {
         );
     }
     let output = run(none, "stat --lang en");
-    assert_eq!(stderr(&output), "Error: There is no command “stat”.\n→ Did you mean: standby, status?\n");
+    assert_eq!(
+        stderr(&output),
+        "Error: There is no command “stat”.\n→ Did you mean: stonith, standby, status?\n"
+    );
 }
 
 #[test]
 fn commands_of_later_versions_say_so() {
-    for line in ["events", "history --yes", "stonith status -j"] {
+    for line in ["events", "history --yes", "simulate node-lost:node2 -j"] {
         let output = run(Path::new("/nonexistent"), line);
         assert_eq!(code(&output), 1, "{line}");
         let told = format!("{}{}", stdout(&output), stderr(&output));
@@ -461,7 +466,7 @@ fn help_is_in_the_language_and_without_what_is_not_there() {
     insta::assert_snapshot!("help_en", stdout(&run(none, "help --lang en")));
     insta::assert_snapshot!("help_init_fr", stdout(&run(none, "init -h")));
     let script = stdout(&run(none, "completions bash"));
-    assert!(script.contains("unstandby") && !script.contains("stonith"));
+    assert!(script.contains("unstandby") && !script.contains("simulate"));
     assert_eq!(stdout(&run(none, "version")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(stdout(&run(none, "-V")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
 }

@@ -25,6 +25,7 @@ pub fn all() -> Vec<Command> {
         super::members::mesh(mesh()),
         vip(),
         super::services::service(),
+        super::stonith::stonith(),
         Command::new("standby").about(t!("cmd-standby")).arg(node()),
         Command::new("unstandby").about(t!("cmd-unstandby")).arg(node()),
         Command::new("failover")

@@ -10,7 +10,9 @@ use clap_complete::Shell;
 use sfha_proto::SOCKET_PATH;
 use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
 
-use super::{Global, JoinTask, Task, TokenSource, command, config, later, members, services, support, usage};
+use super::{
+    Global, JoinTask, Task, TokenSource, command, config, later, members, services, stonith, support, usage,
+};
 use crate::problem::Problem;
 
 /// What came of reading the command line.
@@ -139,6 +141,7 @@ fn task(matches: &ArgMatches) -> Task {
             .map(Task::Config)
             .or_else(|| support::task(other, m).map(Task::Support))
             .or_else(|| members::task(matches).map(Task::Membership))
+            .or_else(|| stonith::task(matches).map(Task::Stonith))
             .unwrap_or_else(|| Task::Later(other.to_owned())),
     }
 }
@@ -326,7 +329,7 @@ mod tests {
     #[test]
     fn commands_of_later_versions_are_known_whatever_follows() {
         for (line, name) in
-            [("sfha stonith fence n2", "stonith"), ("sfha simulate node-lost:node2 quorum-lost", "simulate")]
+            [("sfha constraints", "constraints"), ("sfha simulate node-lost:node2 quorum-lost", "simulate")]
         {
             assert!(matches!(run(line).1, Task::Later(found) if found == name), "{line}");
         }

@@ -2,6 +2,9 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+use crossterm::event::{self, Event, KeyCode, KeyModifiers};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+
 use crate::cli::Global;
 use crate::problem::Problem;
 use crate::t;
@@ -25,6 +28,59 @@ pub fn destructive(global: &Global, question: &str) -> Result<(), Problem> {
         return Err(Problem::local("needs-yes", 2, t!("needs-yes"), Some(t!("needs-yes-next"))));
     }
     confirm(global, question)
+}
+
+/// The same for what nobody but the operator can know: on a terminal the name itself is to be typed.
+pub fn typed(global: &Global, warning: &str, name: &str) -> Result<(), Problem> {
+    if global.yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(Problem::local("needs-yes", 2, t!("needs-yes"), Some(t!("needs-yes-next"))));
+    }
+    prompt(&format!("{warning}\n{} ", t!("ask-typed", name = name)));
+    if line().unwrap_or_default() == name {
+        Ok(())
+    } else {
+        Err(Problem::local("cancelled", 1, t!("cancelled"), None))
+    }
+}
+
+/// An answer that is accepted; `None` at the end of the input.
+pub fn answer(question: &str, accept: impl Fn(&str) -> bool) -> Option<String> {
+    loop {
+        prompt(&format!("{question} "));
+        let mut text = String::new();
+        if io::stdin().lock().read_line(&mut text).ok()? == 0 {
+            return None;
+        }
+        let text = text.trim();
+        if accept(text) {
+            return Some(text.to_owned());
+        }
+    }
+}
+
+/// An answer that nobody sees; `None` when it was broken off.
+pub fn secret(question: &str) -> Option<String> {
+    prompt(&format!("{question} "));
+    enable_raw_mode().ok()?;
+    let mut text = String::new();
+    let done = loop {
+        let Ok(event) = event::read() else { break false };
+        let Event::Key(key) = event else { continue };
+        match key.code {
+            KeyCode::Enter => break true,
+            KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => break false,
+            KeyCode::Char(c) => text.push(c),
+            KeyCode::Backspace => drop(text.pop()),
+            KeyCode::Esc => break false,
+            _ => {}
+        }
+    };
+    let _ = disable_raw_mode();
+    prompt("\n");
+    done.then(|| text.trim().to_owned())
 }
 
 /// Both languages are understood in both.
