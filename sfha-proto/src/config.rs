@@ -78,6 +78,8 @@ pub enum FindingCode {
     BadTarget,
     /// Not an absolute path. Details: `value`.
     BadPath,
+    /// Neither `ADDRESS:PORT` nor an absolute path. Details: `value`.
+    BadListen,
     /// A program is wanted.
     EmptyCommand,
     /// Not a SHA-256 fingerprint. Details: `value`.

@@ -17,6 +17,7 @@ use sfha_proto::{ErrorCode, Failure};
 
 pub mod edit;
 mod findings;
+pub mod local;
 mod reader;
 mod references;
 mod render;
@@ -50,6 +51,8 @@ pub struct Config {
     pub shared: Shared,
     /// What it says that belongs to no other node, and into a file of its own.
     pub secrets: stonith::LocalSecrets,
+    /// What concerns this node alone besides.
+    pub local: local::Local,
 }
 
 /// What is known beside the file.

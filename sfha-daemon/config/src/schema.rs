@@ -4,11 +4,13 @@ use sfha_core::command::check_name;
 use sfha_proto::config::FindingCode;
 
 use crate::Config;
+use crate::local::Local;
 use crate::reader::{Fields, Reader};
 use crate::shared::Shared;
 use crate::stonith::LocalSecrets;
 use crate::yaml::{Mark, Node};
 
+mod local;
 mod resources;
 pub mod stonith;
 
@@ -35,6 +37,9 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
             "constraints",
             "stonith",
             "logging",
+            "access",
+            "metrics",
+            "hooks",
         ],
     ),
     ("cluster", &["name", "failback", "quorum_required", "failover_delay_ms", "poll_interval_ms"]),
@@ -178,6 +183,12 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
         ],
     ),
     ("logging", &["level"]),
+    ("access", &["read", "write"]),
+    ("metrics", &["listen"]),
+    (
+        "hooks[]",
+        &["name", "on", "program", "webhook", "headers_file", "ca_file", "timeout", "retries", "everywhere"],
+    ),
 ];
 
 fn keys(map: &str) -> &'static [&'static str] {
@@ -224,6 +235,7 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
             log_level: None,
             shared: Shared::default(),
             secrets: LocalSecrets::default(),
+            local: Local::default(),
         },
         places: Places::default(),
     };
@@ -237,6 +249,7 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
         decoded.config.log_level = reader.choice(&logging, "level", &levels).map(str::to_owned);
     }
+    decoded.config.local = local::decode(&top, reader);
     resources::decode(&top, reader, &mut decoded);
     if let Some(stonith) = section(&top, "stonith", reader) {
         let Decoded { config, places } = &mut decoded;

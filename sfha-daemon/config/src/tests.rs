@@ -454,6 +454,57 @@ fn every_value_is_read_as_it_is_written() {
     assert!(shared.constraints.contains(&order));
 }
 
+#[test]
+fn what_is_this_nodes_alone_is_read() {
+    let text = "access: {read: [alice, '@ops'], write: []}\nmetrics: {listen: '[::1]:9777'}\nhooks:\n\
+                - {name: a, on: [vip-moved], program: [/bin/x, y], timeout: 500ms, retries: 0, everywhere: true}\n\
+                - {name: b, webhook: 'https://x.example/hush', headers_file: /h}\n";
+    let checked = check(&format!("{HEAD}{text}"), &Context::default());
+    let local = &checked.valid().unwrap_or_else(|| panic!("{:?}", told(&checked.findings))).local;
+    let who = vec![local::Who::User("alice".into()), local::Who::Group("ops".into())];
+    assert_eq!(local.access, local::Access { read: Some(who), write: Vec::new() });
+    assert_eq!(local.metrics, Some(local::Listen::Address("[::1]:9777".parse().unwrap())));
+    let (program, webhook) = (&local.hooks[0], &local.hooks[1]);
+    assert_eq!(program.call, local::Call::Program(vec!["/bin/x".into(), "y".into()]));
+    assert_eq!((program.timeout_ms, program.retries, program.everywhere), (500, 0, true));
+    assert!(program.on.as_ref().is_some_and(|on| on.len() == 1) && webhook.on.is_none());
+    assert!(!format!("{webhook:?}").contains("hush"), "a URL may be a secret: {webhook:?}");
+    let nothing = check(HEAD, &Context::default());
+    assert_eq!(nothing.valid().unwrap().local, local::Local::default());
+}
+
+#[test]
+fn what_is_wrong_with_it_is_told() {
+    for (text, wanted) in [
+        ("access: {read: alice}", "wrong-type access.read 3:16 found=text wanted=list"),
+        ("access: {write: ['a b']}", "bad-name access.write 3:18 value=a b"),
+        ("metrics: {listen: '9777'}", "bad-listen metrics.listen 3:19 value=9777"),
+        ("metrics: {listen: localhost:9777}", "bad-listen metrics.listen 3:19 value=localhost:9777"),
+        ("hooks: [{name: a}]", "missing-key hooks[0].program 3:9 name=program"),
+        ("hooks: [{name: a, program: [x]}]", "bad-path hooks[0].program 3:29 value=x"),
+        ("hooks: [{name: a, program: []}]", "empty-command hooks[0].program 3:28"),
+        ("hooks: [{name: a, webhook: hush}]", "bad-url hooks[0].webhook 3:28 value=…"),
+        (
+            "hooks: [{name: a, program: [/x], webhook: 'http://x'}]",
+            "conflicting-keys hooks[0].webhook 3:43 name=program other=webhook",
+        ),
+        (
+            "hooks: [{name: a, program: [/x], on: [vip-move]}]",
+            "not-allowed hooks[0].on 3:39 suggestion=vip-moved value=vip-move",
+        ),
+        (
+            "hooks: [{name: a, program: [/x], headers_file: /x}]",
+            "not-for-type hooks[0].headers_file 3:48 kind=program name=headers_file",
+        ),
+        (
+            "hooks: [{name: a, program: [/x]}, {name: a, program: [/x]}]",
+            "duplicate-name hooks[1].name 3:42 first=3 name=a",
+        ),
+    ] {
+        assert_eq!(found(text), [wanted], "{text}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
