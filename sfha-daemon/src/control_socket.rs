@@ -9,19 +9,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sfha_core::command::invalid;
 use sfha_proto::codec::{CodecError, LineBuffer, decode, encode};
 use sfha_proto::message::{
-    Greeting, Notification, Outcome, Progress as ProgressNote, Request, Response, method,
+    Greeting, LogLine, Notification, Outcome, Progress as ProgressNote, Request, Response, SubscribeParams,
+    Topic, method,
 };
 use sfha_proto::{ErrorCode, Failure, MAX_LINE, PROTOCOL};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
+use crate::access::Caller;
 use crate::daemon::{Daemon, Life};
+use crate::history::History;
 use crate::log_feed::LogFeed;
 use crate::setup::{Progress, Told};
 
@@ -79,35 +83,8 @@ pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>, logs: LogFeed) {
     }
 }
 
-/// Who is at the other end.
-#[derive(Debug, Clone, Copy)]
-struct Caller {
-    uid: u32,
-}
-
-impl Caller {
-    /// Everybody who can open the socket may look; root may change.
-    fn check(self, name: &str) -> Result<(), Failure> {
-        let looks = [
-            method::STATUS,
-            method::SUBSCRIBE,
-            method::MESH_STATUS,
-            method::STONITH_STATUS,
-            method::STONITH_HISTORY,
-        ]
-        .contains(&name);
-        if looks || self.uid == 0 {
-            return Ok(());
-        }
-        let user = nix::unistd::User::from_uid(self.uid.into()).ok().flatten();
-        let name = user.map_or_else(|| self.uid.to_string(), |user| user.name);
-        Err(Failure::new(ErrorCode::NotPermitted).with("user", name))
-    }
-}
-
 async fn converse(stream: UnixStream, daemon: Arc<Daemon>, logs: LogFeed) {
-    let Ok(credentials) = stream.peer_cred() else { return };
-    let caller = Caller { uid: credentials.uid() };
+    let Ok(caller) = Caller::of(&stream) else { return };
     let (reader, writer) = stream.into_split();
     let (lines, queue) = mpsc::channel(8);
     let writing = tokio::spawn(write_lines(writer, queue));
@@ -171,13 +148,22 @@ impl Session {
 
     async fn serve(self, request: Request) {
         let Request { id, method: name, params } = request;
-        if let Err(failure) = self.caller.check(&name) {
+        // Asked for each request: who may do what can change while somebody is connected.
+        if let Err(failure) = self.daemon.local.rules().await.check(&self.caller, &name) {
             info!(uid = self.caller.uid, method = name, "not permitted");
             return self.respond(Some(id), Err(failure)).await;
         }
         if name == method::SUBSCRIBE {
+            let params = if params.is_null() { json!({}) } else { params };
+            let params = match serde_json::from_value::<SubscribeParams>(params) {
+                Ok(params) => params,
+                Err(error) => {
+                    let failure = invalid("params", "", &error.to_string());
+                    return self.respond(Some(id), Err(failure)).await;
+                }
+            };
             self.respond(Some(id), Ok(json!({}))).await;
-            return self.stream().await;
+            return self.stream(params).await;
         }
         debug!(uid = self.caller.uid, method = name, "request");
         let (steps, mut reports) = mpsc::channel(16);
@@ -203,25 +189,55 @@ impl Session {
     }
 
     /// A whole status at once and whenever it changes; the newest when the client is slow. Log lines
-    /// in between.
-    async fn stream(self) {
+    /// and events in between.
+    async fn stream(self, params: SubscribeParams) {
+        let topics = params.topics.unwrap_or_else(|| vec![Topic::Status, Topic::Log]);
+        let [statuses, log_lines, events] =
+            [Topic::Status, Topic::Log, Topic::History].map(|topic| topics.contains(&topic));
         let mut life = self.daemon.watch_life();
-        let mut logs = self.logs.subscribe();
+        // Not even subscribed where nobody wants them: lines are made for subscribers.
+        let mut logs = log_lines.then(|| self.logs.subscribe());
+        let mut told = params.after;
         let mut seq = 0;
         loop {
             life.borrow_and_update();
-            let mut sources = Sources::of(&self.daemon.life());
+            let now = self.daemon.life();
+            let mut sources = Sources::of(&now);
+            let mut happened = match (&now, events) {
+                (Life::Running(runtime), true) => Some((runtime.history.clone(), runtime.history.watch())),
+                _ => None,
+            };
+            drop(now);
             loop {
-                seq += 1;
-                if !self.notify("status", seq, &self.daemon.any_status()).await {
-                    return;
+                if statuses {
+                    seq += 1;
+                    if !self.notify("status", seq, &self.daemon.any_status()).await {
+                        return;
+                    }
+                    tokio::time::sleep(STATUS_PAUSE).await;
                 }
-                tokio::time::sleep(STATUS_PAUSE).await;
                 loop {
+                    if let Some((history, last)) = &mut happened {
+                        let last = *last.borrow_and_update();
+                        let from = match told {
+                            None => last,
+                            // After a cluster was left, numbers begin anew.
+                            Some(told) if told > last => 0,
+                            Some(told) => told,
+                        };
+                        for event in history.after(from) {
+                            seq += 1;
+                            if !self.notify("history", seq, &*event).await {
+                                return;
+                            }
+                        }
+                        told = Some(last);
+                    }
                     tokio::select! {
-                        () = sources.changed() => break,
+                        () = sources.changed(), if statuses => break,
                         _ = life.changed() => break,
-                        line = logs.recv() => if let Ok(line) = line {
+                        () = next_event(&mut happened) => {}
+                        line = next_line(&mut logs) => if let Some(line) = line {
                             seq += 1;
                             if !self.notify("log", seq, &line).await {
                                 return;
@@ -302,6 +318,23 @@ impl Sources {
             () = of(&mut self.mesh) => {}
             () = of(&mut self.links) => {}
         }
+    }
+}
+
+async fn next_event(happened: &mut Option<(History, watch::Receiver<u64>)>) {
+    if let Some((_, last)) = happened
+        && last.changed().await.is_ok()
+    {
+        return;
+    }
+    // The loop has ended, or there is none: another life tells what comes next.
+    std::future::pending().await
+}
+
+async fn next_line(logs: &mut Option<broadcast::Receiver<LogLine>>) -> Option<LogLine> {
+    match logs {
+        Some(logs) => logs.recv().await.ok(),
+        None => std::future::pending().await,
     }
 }
 

@@ -13,6 +13,7 @@ use sfha_core::command::invalid;
 use sfha_core::{Command, NodeId};
 use sfha_proto::config::{ReloadParams, Reloaded};
 use sfha_proto::fencing::FencingSummary;
+use sfha_proto::history::{History, HistoryParams};
 use sfha_proto::message::{
     FailoverDone, FailoverParams, ForceParams, InitParams, JoinParams, MaintenanceParams, NameParams,
     NodeParams, RotateParams, TokenParams, VipAddParams, method,
@@ -25,9 +26,11 @@ use tracing::{error, info, warn};
 
 use crate::depart::{Marker, Removed, Rest, Stage, clean_up};
 use crate::fencing::requests;
+use crate::history;
 use crate::init::init;
 use crate::io::systemd::Systemd;
 use crate::join::{clear_broken_off, finish, join};
+use crate::local::LocalSettings;
 use crate::members;
 use crate::paths::Paths;
 use crate::recorder::Recorder;
@@ -73,6 +76,8 @@ pub struct Daemon {
     /// Counts the changes of life, so that streams know that there is another source.
     changes: watch::Sender<u64>,
     reload: Notify,
+    /// What `config.yml` says about this node alone.
+    pub local: LocalSettings,
 }
 
 impl Daemon {
@@ -80,13 +85,16 @@ impl Daemon {
     #[must_use]
     pub fn new(paths: Paths, systemd: Systemd) -> Arc<Self> {
         let (changes, _) = watch::channel(0);
-        Arc::new(Self { paths, systemd, life: Mutex::new(Life::Starting), changes, reload: Notify::new() })
+        let local = LocalSettings::new(paths.clone());
+        let (life, reload) = (Mutex::new(Life::Starting), Notify::new());
+        Arc::new(Self { paths, systemd, life, changes, reload, local })
     }
 
     /// Brings up what the disk tells. A file that does not read, or a machine that is not ready (a port
     /// that is taken, a bus that is not there yet), leaves a daemon that says so and tries again: every
     /// [`RETRY`], and at once when it is told to reload.
     pub async fn start(&self, recorder: Option<Recorder>) {
+        self.local.load().await;
         let mut recorder = recorder;
         let mut told = None;
         loop {
@@ -221,6 +229,9 @@ impl Daemon {
     /// says is done by all.
     async fn read_files(&self, params: ReloadParams) -> Result<Reloaded, Failure> {
         self.reload();
+        if !params.dry_run {
+            self.local.load().await;
+        }
         match self.life() {
             life @ (Life::Unconfigured | Life::SettingUp | Life::Leaving | Life::Starting) => {
                 Err(self.refusal(&life))
@@ -278,6 +289,7 @@ impl Daemon {
             method::LEAVE => self.leave(decode::<ForceParams>(params)?.force).await,
             method::MESH_DOWN => self.mesh_down(decode::<ForceParams>(params)?.force).await,
             method::MESH_UP => self.mesh_up().await,
+            method::HISTORY => encode(&self.history(decode(params)?).await?),
             method::RELOAD => encode(&self.read_files(decode(params)?).await?),
             method::PROPAGATE => encode(&self.running().await?.config.propagated().await),
             method::NODE_REMOVE | method::MESH_REMOVE_PEER => {
@@ -302,6 +314,19 @@ impl Daemon {
                 }
             }
             _ => serve_cluster(&*self.running().await?, name, params).await,
+        }
+    }
+
+    /// What has happened: also while the cluster is not up, which is when somebody wants to know.
+    async fn history(&self, params: HistoryParams) -> Result<History, Failure> {
+        match self.life() {
+            Life::Running(runtime) => Ok(runtime.history.answer(&params)),
+            life @ (Life::Broken(_) | Life::MeshDown | Life::Starting) => {
+                let paths = self.paths.clone();
+                let read = tokio::task::spawn_blocking(move || history::stored(&paths, &params)).await;
+                read.map_err(|_| self.refusal(&life))
+            }
+            life @ (Life::Unconfigured | Life::SettingUp | Life::Leaving) => Err(self.refusal(&life)),
         }
     }
 

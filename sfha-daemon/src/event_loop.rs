@@ -23,11 +23,13 @@ use tracing::{debug, error, info, warn};
 use crate::disk::Disk;
 use crate::fencing::calls::{self, Order};
 use crate::fencing::guard::Guard;
+use crate::history::Observer;
 use crate::io::corosync::{Corosync, CorosyncEvent, LeaveReason as CpgReason, Member as CpgMember};
 use crate::mesh::unix_now;
 use crate::probes::{Probes, Wanted};
 use crate::recorder::Recorder;
 use crate::services::Services;
+use crate::turns::Turns;
 use crate::vips::{Finished, RENEWAL, Vips};
 
 /// Deadline for leaving the group.
@@ -188,6 +190,8 @@ pub struct EventLoop {
     coordinator: watch::Sender<bool>,
     holders: watch::Sender<Option<Holders>>,
     decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
+    history: Observer,
+    turns: Arc<Turns>,
     left: bool,
     /// Something happened since the status was published.
     unpublished: bool,
@@ -221,6 +225,10 @@ pub struct Parts {
     pub recorder: Option<Recorder>,
     /// Adds to the status what the core does not know.
     pub decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
+    /// Is told what was published.
+    pub history: Observer,
+    /// Is told how long turns take.
+    pub turns: Arc<Turns>,
 }
 
 impl EventLoop {
@@ -268,6 +276,8 @@ impl EventLoop {
             coordinator,
             holders,
             decorate: parts.decorate,
+            history: parts.history,
+            turns: parts.turns,
             left: false,
             unpublished: false,
         };
@@ -300,7 +310,9 @@ impl EventLoop {
                 }
             };
             if let Some(event) = event {
+                let begun = Instant::now();
                 self.turn(event);
+                self.turns.record(begun.elapsed());
             }
         }
         self.corosync.leave(LEAVE_DEADLINE).await;
@@ -395,6 +407,7 @@ impl EventLoop {
             }
             log_changes(old, &status);
             *old = Arc::new(status);
+            self.history.tell(Arc::clone(old));
             true
         });
         let coordinator = self.core.is_coordinator() && self.core.is_operational();

@@ -6,9 +6,11 @@
 //!     control_socket (requests)            ├─ mesh: wg-sfha follows the replicated state
 //!            │                             ├─ mesh_api, on a LAN lan_api: joiners, and nodes that were away
 //!         init, join                       ├─ disk, vips, services: actuators
-//!                                          └─ probes: health checks
+//!         local: what this node alone has  ├─ probes: health checks
+//!         metrics, hooks ◀─────────────────└─ history: what happened
 //! ```
 
+pub mod access;
 pub mod backup;
 pub mod config_file;
 pub mod config_sync;
@@ -22,18 +24,22 @@ pub mod endpoints;
 pub mod event_loop;
 pub mod fencing;
 pub mod files;
+pub mod history;
+pub mod hooks;
 pub mod init;
 pub mod io;
 pub mod join;
 pub mod lan_api;
 pub mod lan_channel;
 pub mod links;
+pub mod local;
 pub mod log_feed;
 pub mod members;
 pub mod mesh;
 pub mod mesh_api;
 pub mod mesh_client;
 pub mod mesh_file;
+pub mod metrics;
 pub mod paths;
 pub mod probes;
 pub mod recorder;
@@ -43,6 +49,7 @@ pub mod services;
 pub mod setup;
 pub mod store;
 pub mod tokens;
+pub mod turns;
 pub mod underlay;
 pub mod vips;
 pub mod wg_conf;

@@ -11,10 +11,12 @@ use sd_notify::NotifyState;
 use sfha_daemon::config_file;
 use sfha_daemon::control_socket;
 use sfha_daemon::daemon::Daemon;
+use sfha_daemon::hooks::{self, Tally};
 use sfha_daemon::io::journal::Journal;
 use sfha_daemon::io::netlink::Netlink;
 use sfha_daemon::io::systemd::Systemd;
 use sfha_daemon::log_feed::LogFeed;
+use sfha_daemon::metrics;
 use sfha_daemon::paths::Paths;
 use sfha_daemon::recorder::Recorder;
 use sfha_daemon::services::{self, Kept};
@@ -147,6 +149,10 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
 
     let daemon = Daemon::new(paths, Systemd::default());
     let serving = tokio::spawn(control_socket::serve(listener, std::sync::Arc::clone(&daemon), logs));
+    let tally = Tally::default();
+    let hooks = tokio::spawn(hooks::follow(std::sync::Arc::clone(&daemon), tally.clone()));
+    let source = metrics::Source { daemon: std::sync::Arc::clone(&daemon), hooks: tally };
+    let metrics = tokio::spawn(metrics::serve(source));
     notify(&[NotifyState::Ready]);
     let removal = tokio::spawn(std::sync::Arc::clone(&daemon).watch_removal());
     let watchdog = tokio::spawn(feed_watchdog());
@@ -173,6 +179,8 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
     removal.abort();
     daemon.stop().await;
     serving.abort();
+    metrics.abort();
+    hooks.abort();
     watchdog.abort();
     Ok(())
 }

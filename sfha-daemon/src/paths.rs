@@ -124,6 +124,12 @@ impl Paths {
         self.lib.join("endpoints.json")
     }
 
+    /// `/var/lib/sfha/history.jsonl`: what has happened.
+    #[must_use]
+    pub fn history(&self) -> PathBuf {
+        self.lib.join("history.jsonl")
+    }
+
     /// `/var/lib/sfha/leaving.json`: this node is on its way out of its cluster.
     #[must_use]
     pub fn leaving(&self) -> PathBuf {

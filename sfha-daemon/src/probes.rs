@@ -17,9 +17,9 @@ use crate::io::systemd::Systemd;
 use crate::mesh::describe;
 use crate::vips::Finished;
 
-mod http;
-mod program;
-mod resolver;
+pub(crate) mod http;
+pub(crate) mod program;
+pub(crate) mod resolver;
 
 use http::Http;
 use resolver::Resolver;

@@ -19,6 +19,7 @@ use crate::depart::Rest;
 use crate::disk::Disk;
 use crate::event_loop::{CoreHandle, EventLoop, Parts};
 use crate::fencing::requests;
+use crate::history::History;
 use crate::io::corosync::Corosync;
 use crate::io::netlink::Netlink;
 use crate::io::systemd::watch::watch_units;
@@ -36,6 +37,7 @@ use crate::rotation::{self, Rotator};
 use crate::services::{self, Kept, Services};
 use crate::setup::Progress;
 use crate::store::{self, Node};
+use crate::turns::Turns;
 use crate::vips::{Finished, LEASE_CERTAIN, LEASE_CERTAIN_BESIDE_OTHERS, Vips};
 
 /// CPG group of the daemons.
@@ -84,6 +86,10 @@ pub struct Runtime {
     pub config: Arc<ConfigSync>,
     /// Changes this node's key; `None` as for the mesh.
     pub rotator: Option<Arc<Rotator>>,
+    /// What has happened.
+    pub history: History,
+    /// How long the event loop's turns take.
+    pub turns: Arc<Turns>,
     links: watch::Receiver<Links>,
     started: Instant,
     /// What this node has started and not stopped.
@@ -142,6 +148,8 @@ impl Runtime {
         let kept = Kept::load(&node.paths.services());
         let (units, units_rx) = watch::channel(BTreeMap::new());
         let (alerts, alerts_rx) = watch::channel(Vec::new());
+        let (history, observer, follower) = History::start(&node.paths, &node.config.node.name);
+        let turns = Arc::new(Turns::default());
         let parts = Parts {
             core: Cluster::new(settings, node.state.clone()),
             corosync: Arc::clone(&corosync),
@@ -156,6 +164,8 @@ impl Runtime {
             units,
             recorder,
             decorate,
+            history: observer,
+            turns: Arc::clone(&turns),
         };
         let (event_loop, core) = EventLoop::new(parts);
         let node = Arc::new(node);
@@ -201,6 +211,8 @@ impl Runtime {
         tasks.spawn(Arc::clone(&config).follow());
         let (seen, links) = watch::channel(Links::default());
         tasks.spawn(watch_links(Arc::clone(&corosync), core.clone(), node.me, seen));
+        // Not among the tasks: it ends by itself, once the event loop has said the last.
+        tokio::spawn(follower.run(mesh.as_ref().map(MeshHandle::watch), links.clone()));
         tasks.spawn(keep_corosync(systemd.clone(), core.clone()));
         tasks.spawn(end_what_is_over(core.clone()));
         tasks.spawn(members::watch_absence(core.clone()));
@@ -210,7 +222,21 @@ impl Runtime {
         info!(cluster = node.state.cluster, node = node.config.node.name, id = node.me, "running");
         let tasks = Mutex::new(tasks);
         let (started, event_loop) = (Instant::now(), tokio::spawn(event_loop.run()));
-        Ok(Self { node, core, mesh, config, rotator, links, started, kept, systemd, event_loop, tasks })
+        Ok(Self {
+            node,
+            core,
+            mesh,
+            config,
+            rotator,
+            history,
+            turns,
+            links,
+            started,
+            kept,
+            systemd,
+            event_loop,
+            tasks,
+        })
     }
 
     /// Waits, right after the start only, until the mesh can be shown.

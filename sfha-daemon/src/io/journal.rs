@@ -14,6 +14,9 @@ use tracing_subscriber::layer::Context;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
+/// The field that says what kind of message it is.
+const MESSAGE_ID: &str = "message_id";
+
 /// Longest text of one field, in bytes: a datagram must fit the socket's buffer.
 const MAX_TEXT: usize = 16 * 1024;
 
@@ -57,7 +60,7 @@ struct Fields {
 impl Fields {
     fn datagram(&self, identifier: &str, level: Level, target: &str) -> Vec<u8> {
         let mut text = self.message.clone();
-        for (name, value) in &self.fields {
+        for (name, value) in self.fields.iter().filter(|(name, _)| *name != MESSAGE_ID) {
             let _ = write!(text, " {name}={value}");
         }
         let mut datagram = Vec::new();
@@ -66,7 +69,9 @@ impl Fields {
         put(&mut datagram, "SYSLOG_IDENTIFIER", identifier);
         put(&mut datagram, "SFHA_TARGET", target);
         for (name, value) in &self.fields {
-            put(&mut datagram, &journal_name(name), value);
+            // systemd.journal-fields(7): what kind of message it is, without a prefix.
+            let name = if *name == MESSAGE_ID { "MESSAGE_ID".to_owned() } else { journal_name(name) };
+            put(&mut datagram, &name, value);
         }
         datagram
     }
@@ -133,6 +138,14 @@ mod tests {
             "MESSAGE=vip holder=node2 a.b=x\nPRIORITY=4\nSYSLOG_IDENTIFIER=sfhad\nSFHA_TARGET=t\n\
              SFHA_HOLDER=node2\nSFHA_A_B=x\n"
         );
+    }
+
+    #[test]
+    fn the_kind_of_a_message_is_a_field_of_the_journals_own_and_no_text() {
+        let fields =
+            Fields { message: "x".into(), fields: vec![("message_id", "8d".into()), ("vip", "w".into())] };
+        let text = String::from_utf8(fields.datagram("sfhad", Level::INFO, "t")).unwrap();
+        assert!(text.starts_with("MESSAGE=x vip=w\n") && text.contains("\nMESSAGE_ID=8d\n"), "{text}");
     }
 
     #[test]

@@ -80,7 +80,8 @@ fn contains(body: &[u8], wanted: &[u8]) -> bool {
     wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
 }
 
-fn client(ca_file: Option<&str>, resolver: Arc<Resolver>) -> Result<Client, String> {
+/// Reads files, which blocks.
+pub fn client(ca_file: Option<&str>, resolver: Arc<Resolver>) -> Result<Client, String> {
     // There is one for the whole program; whoever comes second finds it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -105,7 +106,7 @@ fn client(ca_file: Option<&str>, resolver: Arc<Resolver>) -> Result<Client, Stri
 }
 
 /// The code of a failure.
-fn failure(error: reqwest::Error) -> String {
+pub fn failure(error: reqwest::Error) -> String {
     let error = error.without_url();
     debug!(error = describe(&error), "http");
     if let Some(code) = known_cause(&error) {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tracing::{debug, warn};
 
@@ -19,6 +19,11 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Runs it once. Dropped, it is killed.
 pub async fn ask(command: &[String]) -> Result<(), String> {
+    feed(command, Vec::new()).await
+}
+
+/// The same with something on its standard input.
+pub async fn feed(command: &[String], input: Vec<u8>) -> Result<(), String> {
     let Some((program, arguments)) = command.split_first() else { return Err("program".to_owned()) };
     let child = Command::new(program)
         .args(arguments)
@@ -26,7 +31,7 @@ pub async fn ask(command: &[String]) -> Result<(), String> {
         .env("PATH", PATH)
         .env("LANG", "C.UTF-8")
         .current_dir("/")
-        .stdin(Stdio::null())
+        .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -38,9 +43,21 @@ pub async fn ask(command: &[String]) -> Result<(), String> {
             return Err("program".to_owned());
         }
     };
+    let stdin = group.child.stdin.take();
+    let feeding = async move {
+        if let Some(mut stdin) = stdin {
+            // Whoever does not read need not.
+            let _ = stdin.write_all(&input).await;
+        }
+        // Closed by now: the end of the input is seen.
+        std::future::pending::<()>().await;
+    };
     let mut said = Vec::new();
     let status = match group.child.stderr.take() {
-        None => group.child.wait().await,
+        None => tokio::select! {
+            status = group.child.wait() => status,
+            () = feeding => return Err("program".to_owned()),
+        },
         Some(mut stderr) => {
             let listening = async {
                 let mut buffer = [0; OUTPUT_LIMIT];
@@ -54,6 +71,7 @@ pub async fn ask(command: &[String]) -> Result<(), String> {
             };
             tokio::select! {
                 status = group.child.wait() => status,
+                () = feeding => return Err("program".to_owned()),
                 () = listening => return Err("program".to_owned()),
             }
         }
