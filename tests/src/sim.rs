@@ -6,6 +6,7 @@
 //!                        hands      what `io` does for a core: slow, failing, in order
 //!                        faults     what goes wrong, and what operators do meanwhile
 //!                        services   units that run, die, and are started by hand
+//!                        fencing    drivers, and the power that they cut
 //!                        keys       changes of keys, step by step and out of turn
 //!                        checks     what must hold after every step, and at the end
 //! ```
@@ -18,6 +19,7 @@ mod book;
 mod checks;
 mod corosync;
 mod faults;
+mod fencing;
 mod hands;
 mod keys;
 mod machine;
@@ -32,6 +34,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+pub use fencing::Drivers;
 pub use profile::{Fault, Profile};
 pub use record::{Log, Start, Turn, replay};
 pub use rng::Rng;
@@ -46,6 +49,8 @@ pub struct Summary {
     pub overlaps: BTreeMap<&'static str, u64>,
     /// Answers by their code.
     pub answers: BTreeMap<String, u64>,
+    /// Nodes that were fenced.
+    pub fenced: u64,
 }
 
 /// Runs one seed.
@@ -131,6 +136,7 @@ impl Summary {
 
     fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
+        self.fenced += other.fenced;
         for (why, longest) in other.overlaps {
             let entry = self.overlaps.entry(why).or_default();
             *entry = (*entry).max(longest);

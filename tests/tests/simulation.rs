@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sfha_tests::sim::{Fault, Log, Profile, World, check, replay};
+use sfha_tests::sim::{Drivers, Fault, Log, Profile, World, check, replay};
 
 /// A node that can do nothing loses its addresses after this time.
 const LEASE: Duration = Duration::from_millis(1060);
@@ -164,6 +164,53 @@ fn services_run_once_and_in_order_whatever_happens() {
         ..Profile::strict((3, 4), SERVICES)
     };
     check("services_run_once_and_in_order_whatever_happens", 100_000, 1500, &profile);
+}
+
+const LOSSES: &[(Fault, u64)] = &[
+    (Fault::Partition, 4),
+    (Fault::Isolate, 4),
+    (Fault::Heal, 5),
+    (Fault::PowerCut, 2),
+    (Fault::PowerCutAll, 1),
+    (Fault::Kill, 3),
+    (Fault::Pause, 2),
+    (Fault::Freeze, 2),
+    (Fault::Shutdown, 3),
+    (Fault::CorosyncCrash, 2),
+    (Fault::KillUnit, 2),
+    (Fault::Move, 3),
+    (Fault::Maintenance, 1),
+];
+
+/// With fencing on nothing of a lost node is taken before that node is off, whatever its drivers do; in the end
+/// all nodes are back and everything runs.
+#[test]
+fn nothing_of_a_lost_node_is_taken_before_it_is_off() {
+    let profile = Profile {
+        services: (0, 2),
+        bad_units: true,
+        bad_disks: true,
+        fencing: Some(Drivers::Bad),
+        ..Profile::strict((3, 5), LOSSES)
+    };
+    let summary = check("nothing_of_a_lost_node_is_taken_before_it_is_off", 110_000, 1500, &profile);
+    assert!(summary.fenced > 0 && summary.overlaps.is_empty(), "{summary:?}");
+}
+
+const CABLE: &[(Fault, u64)] = &[(Fault::Isolate, 1), (Fault::Move, 2)];
+
+/// Two nodes, the cable between them cut, both with quorum: exactly one survives, and serves.
+#[test]
+fn of_two_nodes_one_fences_the_other() {
+    let profile = Profile {
+        two_node: true,
+        fencing: Some(Drivers::Good),
+        pause: (6_000_000, 9_000_000),
+        duration: 40_000_000,
+        ..Profile::strict((2, 2), CABLE)
+    };
+    let summary = check("of_two_nodes_one_fences_the_other", 120_000, 1000, &profile);
+    assert!(summary.fenced > 0 && summary.overlaps.is_empty(), "{summary:?}");
 }
 
 const FREEZES: &[(Fault, u64)] = &[(Fault::Freeze, 1)];

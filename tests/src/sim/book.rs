@@ -51,6 +51,8 @@ pub struct Book {
     pub(super) without_quorum: BTreeMap<NodeId, u64>,
     /// Nodes of whose removal an operator was told, and when.
     pub(super) removed: BTreeMap<NodeId, u64>,
+    /// Nodes that were fenced.
+    pub(super) fenced: u64,
     /// Requests by what came of them.
     pub(super) outcomes: BTreeMap<String, u64>,
 }

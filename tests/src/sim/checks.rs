@@ -233,6 +233,8 @@ impl World {
             }
             let mut status = daemon.core.status();
             status.node = String::new();
+            // Each tells of the others.
+            status.fencing = Default::default();
             statuses.insert(node, status);
         }
         let Some(first) = statuses.values().next() else { return Ok(()) };

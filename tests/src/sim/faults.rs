@@ -246,6 +246,7 @@ impl World {
         }
         machine.units.clear();
         machine.foreign.clear();
+        machine.had.clear();
         self.tell(|| format!("-- node {node} loses power"));
         self.end_process(node);
         self.net.stop(node);

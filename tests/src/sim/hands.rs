@@ -85,7 +85,7 @@ impl World {
                     Err(why) => self.violate(|| why),
                 }
             }
-            Action::Fence { .. } => {}
+            Action::Fence { id, node: target, call, .. } => self.call_driver(node, pid, id, target, call),
             Action::Leave => {
                 if self.daemon(node).is_some_and(|daemon| daemon.connected) && self.net.is_up(node) {
                     self.send(Member { node, pid }, What::Leave);
@@ -132,6 +132,7 @@ impl World {
 
     fn acquire(&mut self, node: NodeId, pid: u32, id: ActionId, name: String, vip: Vip) {
         self.check_acquire(node, &name);
+        self.check_harmless(node, &vip.address.addr().to_string());
         self.last_change = self.now;
         let (takes, fails) = self.interface();
         let wait = self.in_turn(node, id, &name, takes);

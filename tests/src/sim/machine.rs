@@ -36,6 +36,8 @@ pub struct Machine {
     pub units: BTreeSet<String>,
     /// Units that somebody else started.
     pub foreign: BTreeSet<String>,
+    /// Addresses and units that it took on since it has power, and has not let go in order.
+    pub had: BTreeSet<String>,
     /// When a unit died that a daemon started.
     pub died: BTreeMap<String, u64>,
     /// The daemon, while there is one.
@@ -63,8 +65,8 @@ pub struct Daemon {
     pub stopping: bool,
     /// What Corosync has said, by the time at which it is read.
     pub inbox: BTreeMap<(u64, u64), Event>,
-    /// Newest entry of the inbox: of the group, of the quorum service.
-    pub newest: [u64; 2],
+    /// Newest entry of the inbox: of the group, of the quorum service, of drivers.
+    pub newest: [u64; 3],
     /// VIPs that it renews.
     pub wanted: BTreeMap<String, Vip>,
     /// Until when the actions of one VIP take.
@@ -102,6 +104,7 @@ impl Machine {
             addresses: BTreeMap::new(),
             units: BTreeSet::new(),
             foreign: BTreeSet::new(),
+            had: BTreeSet::new(),
             died: BTreeMap::new(),
             daemon: None,
             next_pid: 100,
@@ -134,7 +137,7 @@ impl Daemon {
             connected: false,
             stopping: false,
             inbox: BTreeMap::new(),
-            newest: [0, 0],
+            newest: [0, 0, 0],
             wanted: BTreeMap::new(),
             busy: BTreeMap::new(),
             under_way: BTreeMap::new(),

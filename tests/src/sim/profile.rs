@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::corosync::LAN_DETECTION;
+use super::fencing::Drivers;
 
 const MS: u64 = 1000;
 
@@ -88,6 +89,8 @@ pub struct Profile {
     pub detection: (u64, u64),
     /// Some nodes are on two interfaces' sides at once for a moment: never allowed without this.
     pub impaired_may_overlap: bool,
+    /// Fencing is on, with such drivers.
+    pub fencing: Option<Drivers>,
     /// Votequorum's answer comes up to this much later than the group's.
     pub quorum_lag: u64,
 }
@@ -114,6 +117,7 @@ impl Profile {
             unit_margin: UNIT_MARGIN,
             detection: LAN_DETECTION,
             impaired_may_overlap: false,
+            fencing: None,
             quorum_lag: 20 * MS,
         }
     }

@@ -84,6 +84,7 @@ impl World {
     ) {
         self.last_change = self.now;
         self.check_start(node, &name, &service.unit);
+        self.check_harmless(node, &service.unit);
         let bad = self.profile.bad_units && !self.settling;
         let fails = bad && self.rng.chance(150);
         let wait = if self.rng.chance(150) { self.rng.millis(50, 1000) } else { self.rng.millis(1, 30) };

@@ -10,6 +10,7 @@ use sfha_core::{ActionId, Cluster, ClusterState, Command, Event, Member, NodeId,
 
 use super::book::Book;
 use super::corosync::{Net, Out, What};
+use super::fencing::FenceCall;
 use super::hands::Work;
 use super::keys::Keys;
 use super::machine::{Daemon, Machine};
@@ -46,6 +47,7 @@ pub(super) enum Coming {
     WatchdogKill(NodeId, u32),
     UnitGone(NodeId, String),
     Retire(NodeId),
+    Fence(FenceCall),
     Settle,
     Ask,
 }
@@ -81,6 +83,8 @@ pub struct World {
     pub(super) machines: BTreeMap<NodeId, Machine>,
     pub(super) book: Book,
     pub(super) keys: Keys,
+    /// Until then no driver reaches anything.
+    pub(super) api_down_until: u64,
     /// Faults are over.
     pub(super) settling: bool,
     /// When somebody last took or released something.
@@ -99,7 +103,10 @@ impl World {
     pub fn new(seed: u64, profile: Profile, record: bool) -> Self {
         let mut rng = Rng::new(seed);
         let count = rng.range(profile.nodes.0, profile.nodes.1);
-        let state = initial_state(count, profile.services, &mut rng);
+        let mut state = initial_state(count, profile.services, &mut rng);
+        if profile.fencing.is_some() {
+            state.stonith = super::fencing::settings();
+        }
         let net = Net::new(state.nodes.keys().copied().collect(), profile.two_node, profile.detection);
         let machines = state.nodes.keys().map(|id| (*id, Machine::new(*id, state.clone()))).collect();
         let mut world = Self {
@@ -113,6 +120,7 @@ impl World {
             machines,
             book: Book::default(),
             keys: Keys::default(),
+            api_down_until: 0,
             settling: false,
             last_change: 0,
             story: record.then(VecDeque::new),
@@ -199,6 +207,7 @@ impl World {
         match coming {
             Coming::Fault => self.next_fault(),
             Coming::Settle => self.settle(),
+            Coming::Fence(call) => self.driver_answers(call),
             Coming::Ask => self.ask_to_end_hands_off(),
             Coming::Wake(node, pid) => self.wake(node, pid),
             Coming::Tick(node, pid, at) => self.tick(node, pid, at),
@@ -402,6 +411,7 @@ impl World {
                 self.violate(|| format!("node {node} overlooked something: {why}"));
             }
         }
+        self.forget_let_go(node);
         self.check_turn(node);
     }
 
@@ -560,6 +570,11 @@ fn initial_state(count: u64, services: (u64, u64), rng: &mut Rng) -> ClusterStat
 impl World {
     pub(super) fn summary(&mut self) -> super::Summary {
         self.book.close_all();
-        super::Summary { seeds: 1, overlaps: self.book.overlaps.clone(), answers: self.book.outcomes.clone() }
+        super::Summary {
+            seeds: 1,
+            overlaps: self.book.overlaps.clone(),
+            answers: self.book.outcomes.clone(),
+            fenced: self.book.fenced,
+        }
     }
 }
