@@ -15,6 +15,8 @@ mod conflict;
 mod contract;
 #[path = "e2e/failover.rs"]
 mod failover;
+#[path = "e2e/fencing.rs"]
+mod fencing;
 #[path = "e2e/forming.rs"]
 mod forming;
 #[path = "e2e/interrupted.rs"]
