@@ -106,6 +106,8 @@ pub struct App {
     pub status: Option<ClusterStatus>,
     /// When that was.
     pub heard: Option<Timestamp>,
+    /// When the status came: what is left of its waits counts from there.
+    pub told: Option<Timestamp>,
     /// The mesh when it was last heard of.
     pub mesh: Option<MeshStatus>,
     /// Traffic of the peers.
@@ -147,6 +149,7 @@ impl App {
             link: Link::Connecting,
             status: None,
             heard: None,
+            told: None,
             mesh: None,
             rates: Rates::default(),
             events: Events::default(),
@@ -235,6 +238,7 @@ impl App {
             LinkEvent::Lost(error) => self.lost(error.into()),
             LinkEvent::Status(mut status) => {
                 self.heard = Some(self.now);
+                self.told = Some(self.now);
                 if let Some(old) = &self.status {
                     self.events.compare(old, &status, self.now);
                 }
@@ -257,6 +261,12 @@ impl App {
             LinkEvent::Progress { tag, progress } => self.progress(tag, progress),
             LinkEvent::Answer { tag, outcome } => self.answer(tag, outcome),
         }
+    }
+
+    /// How old the status is, in milliseconds.
+    pub fn status_age_ms(&self) -> u64 {
+        let age = self.told.map_or(0, |told| self.now.as_millisecond() - told.as_millisecond());
+        u64::try_from(age).unwrap_or(0)
     }
 
     fn lost(&mut self, problem: Problem) {
@@ -378,6 +388,9 @@ impl App {
                 Some(Item::Vip(name)) => Some(name),
                 _ => None,
             },
+            Kind::Fence | Kind::Unfence | Kind::Confirm => {
+                node.filter(|node| wizard::can_be_fenced(self.status.as_ref(), node, kind))
+            }
             Kind::Remove => node.filter(|node| self.status.as_ref().is_some_and(|s| s.node != *node)),
             _ => None,
         };

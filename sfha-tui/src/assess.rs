@@ -22,6 +22,7 @@ pub struct Concern {
 pub fn concerns(status: &ClusterStatus) -> Vec<Concern> {
     let mut found = Vec::new();
     group(status, &mut found);
+    stuck(&status.fencing, &mut found);
     nodes(status, &mut found);
     vips(status, &mut found);
     rest(status, &mut found);
@@ -137,25 +138,31 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
     fencing(&status.fencing, found);
 }
 
-fn fencing(fencing: &FencingSummary, found: &mut Vec<Concern>) {
-    let has_failed = |name: &String| {
-        let node = fencing.nodes.iter().find(|node| node.name == *name);
-        node.is_some_and(|node| node.phase == Some(FencingPhase::Failed))
-    };
-    let (failed, under_way): (Vec<&String>, Vec<&String>) =
-        fencing.pending.iter().partition(|name| has_failed(name));
-    let names = |names: &[&String]| names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-    if !failed.is_empty() {
-        push(found, Tone::Bad, t!("concern-fencing-failed", names = names(&failed)));
+fn has_failed(fencing: &FencingSummary, name: &str) -> bool {
+    let node = fencing.nodes.iter().find(|node| node.name == name);
+    node.is_some_and(|node| node.phase == Some(FencingPhase::Failed))
+}
+
+/// What stands still until somebody does something.
+fn stuck(fencing: &FencingSummary, found: &mut Vec<Concern>) {
+    if let Some(ms) = fencing.watchdog.as_ref().and_then(|watchdog| watchdog.reset_ms) {
+        push(found, Tone::Bad, t!("concern-watchdog", time = crate::format::millis(ms)));
     }
-    if !under_way.is_empty() {
-        push(found, Tone::Bad, t!("concern-fencing", names = names(&under_way)));
+    let failed: Vec<&str> =
+        fencing.pending.iter().map(String::as_str).filter(|name| has_failed(fencing, name)).collect();
+    if !failed.is_empty() {
+        push(found, Tone::Bad, t!("concern-fencing-failed", names = failed.join(", ")));
     }
     if fencing.storm.is_some_and(|storm| storm.holding) {
         push(found, Tone::Bad, t!("concern-fencing-storm"));
     }
-    if let Some(ms) = fencing.watchdog.as_ref().and_then(|watchdog| watchdog.reset_ms) {
-        push(found, Tone::Bad, t!("concern-watchdog", time = crate::format::millis(ms)));
+}
+
+fn fencing(fencing: &FencingSummary, found: &mut Vec<Concern>) {
+    let under_way: Vec<&str> =
+        fencing.pending.iter().map(String::as_str).filter(|name| !has_failed(fencing, name)).collect();
+    if !under_way.is_empty() {
+        push(found, Tone::Bad, t!("concern-fencing", names = under_way.join(", ")));
     }
     if !fencing.alerts.is_empty() {
         let alerted: BTreeSet<&str> = fencing.alerts.iter().map(|alert| alert.node.as_str()).collect();

@@ -12,7 +12,7 @@
 use jiff::Timestamp;
 use sfha_proto::mesh::{TokenListed, TokenMade};
 use sfha_proto::message::Progress;
-use sfha_proto::status::Phase;
+use sfha_proto::status::{ClusterStatus, Phase};
 use tui_input::{Input, InputRequest};
 
 use super::App;
@@ -56,11 +56,17 @@ pub enum Kind {
     ServiceAdd,
     /// Takes it back.
     ServiceRemove,
+    /// Switches a node off.
+    Fence,
+    /// Switches it on.
+    Unfence,
+    /// Answers for its being off.
+    Confirm,
 }
 
 impl Kind {
     /// In the order of the menu.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Init,
         Self::Join,
         Self::Token,
@@ -75,11 +81,14 @@ impl Kind {
         Self::Rotate,
         Self::PeerAdd,
         Self::Remove,
+        Self::Fence,
+        Self::Unfence,
+        Self::Confirm,
     ];
 
     /// What it destroys does not come back: the name has to be typed.
     pub fn destroys(self) -> bool {
-        matches!(self, Self::Remove | Self::VipRemove | Self::ServiceRemove)
+        matches!(self, Self::Remove | Self::VipRemove | Self::ServiceRemove | Self::Fence | Self::Confirm)
     }
 
     /// For nodes without a cluster.
@@ -169,6 +178,14 @@ impl Wizard {
     }
 }
 
+/// Whether fencing is on and that makes sense for that node: what is a member is not answered for, nor switched
+/// on; no node does this to itself.
+pub(super) fn can_be_fenced(status: Option<&ClusterStatus>, name: &str, kind: Kind) -> bool {
+    let Some(status) = status.filter(|status| status.fencing.enabled) else { return false };
+    let away = status.nodes.iter().any(|node| node.name == name && !(node.online && node.daemon));
+    name != status.node && (away || kind == Kind::Fence)
+}
+
 impl App {
     /// The wizards that make sense now.
     pub fn wizards(&self) -> Vec<Kind> {
@@ -192,6 +209,9 @@ impl App {
             Kind::Token | Kind::PeerAdd | Kind::Rotate => status.is_some_and(|status| status.mesh.enabled),
             Kind::Standby => nodes(false),
             Kind::Unstandby => nodes(true),
+            Kind::Fence | Kind::Unfence | Kind::Confirm => status.is_some_and(|status| {
+                status.nodes.iter().any(|node| can_be_fenced(Some(status), &node.name, kind))
+            }),
             Kind::ServiceRemove => status.is_some_and(|status| !status.services.is_empty()),
             Kind::VipRemove => status.is_some_and(|status| !status.vips.is_empty()),
             Kind::Remove | Kind::Failover => status.is_some_and(|status| status.nodes.len() > 1),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use sfha_proto::SCHEMA;
-use sfha_proto::fencing::FencingSummary;
+use sfha_proto::fencing::{
+    FencingCause, FencingPhase, FencingProof, FencingStorm, FencingSummary, NodeFencing,
+};
 use sfha_proto::mesh::{Backend, EndpointProblem, MeshStatus, PairStatus, PeerState, PeerStatus};
 use sfha_proto::status::{
     ClusterStatus, Detection, HealthStatus, MeshSummary, NodeStatus, Phase, QuorumStatus, ServiceStatus,
@@ -42,6 +44,7 @@ impl World {
             state: node.online.then(|| self.state()),
         };
         let pending = self.nodes.iter().filter(|node| node.fencing.is_some());
+        let fenced = self.nodes.iter().filter(|node| !node.online);
         ClusterStatus {
             schema: SCHEMA,
             cluster: "demo".to_owned(),
@@ -64,6 +67,14 @@ impl World {
                 enabled: true,
                 provider: Some("proxmox".to_owned()),
                 pending: pending.map(|node| node.name.clone()).collect(),
+                levels: LEVELS.map(str::to_owned).into(),
+                storm: Some(FencingStorm {
+                    begun: count(fenced.count()),
+                    limit: 2,
+                    holding: false,
+                    next_ms: None,
+                }),
+                nodes: self.nodes[1..].iter().map(fencing).collect(),
                 ..FencingSummary::default()
             },
             phase: Phase::Operational,
@@ -235,3 +246,39 @@ impl World {
         (ms * 1000.0).round() / 1000.0
     }
 }
+
+/// What switches nodes of the demonstration.
+const LEVELS: [&str; 2] = ["proxmox", "watchdog"];
+
+/// How fencing stands to a node: it goes through as long as the node is away.
+fn fencing(node: &Node) -> NodeFencing {
+    let phase = match (node.online, node.fencing) {
+        (true, _) => None,
+        (false, Some(_)) => Some(FencingPhase::Fencing),
+        (false, None) => Some(FencingPhase::Fenced),
+    };
+    let under_way = phase == Some(FencingPhase::Fencing);
+    NodeFencing {
+        name: node.name.clone(),
+        phase,
+        harmless: phase == Some(FencingPhase::Fenced),
+        excused: false,
+        levels: LEVELS.map(str::to_owned).into(),
+        held: None,
+        level: phase.map(|_| LEVELS[0].to_owned()),
+        attempt: under_way.then_some(1),
+        rounds: 0,
+        proof: (phase == Some(FencingPhase::Fenced)).then_some(FencingProof::Off),
+        cause: phase.map(|_| FencingCause::Lost),
+        by: None,
+        since: None,
+        next_ms: None,
+        watchdog_ms: under_way.then_some(WATCHDOG_MS),
+        watchdog_timeout_ms: Some(WATCHDOG_MS),
+        switching_on: false,
+        error: None,
+    }
+}
+
+/// Time-out of the watchdogs.
+const WATCHDOG_MS: u64 = 15_000;

@@ -6,7 +6,7 @@ use sfha_proto::mesh::{TokenListed, TokenMade};
 use sfha_proto::message::{FailoverDone, Progress, RotateDone, RotatedNode, Step, method};
 use sfha_proto::{ErrorCode, Failure, SCHEMA};
 
-use super::world::{HERE, Node, Service, Vip, World};
+use super::world::{FENCING_MS, HERE, Node, Service, Vip, World};
 use crate::client::link::{LinkEvent, Order};
 
 /// How long each step of a change of keys takes.
@@ -14,6 +14,8 @@ const KEY_STEP_MS: i64 = 700;
 /// Time from a token to the node that uses it, and from there to its being a member.
 const JOINER_MS: i64 = 9000;
 const MEMBER_MS: i64 = 3000;
+/// How long a node is off that somebody had switched off.
+const OFF_MS: i64 = 8000;
 
 /// A token.
 pub struct Token {
@@ -88,6 +90,20 @@ impl World {
                 }
                 None => Err(not_found("service", &name())),
             },
+            method::STONITH_FENCE => self.fence(&node()),
+            method::STONITH_CONFIRM | method::STONITH_UNFENCE => {
+                match self.nodes.iter().position(|known| known.name == node()) {
+                    Some(at) if self.nodes[at].online => {
+                        Err(Failure::new(ErrorCode::NodeOnline).with("name", node()))
+                    }
+                    Some(at) => {
+                        self.nodes[at].fencing = None;
+                        self.nodes[at].off_until = None;
+                        Ok(self.changed(format!("{method} node={}", node())))
+                    }
+                    None => Err(not_found("node", &node())),
+                }
+            }
             method::FAILOVER => self.failover(tag, text("to").as_deref()),
             method::MESH_TOKEN => self.token(params["expires_s"].as_i64().unwrap_or(3600), text("ip")),
             method::MESH_TOKENS => Ok(serde_json::to_value(self.listed()).ok()),
@@ -100,6 +116,18 @@ impl World {
             method::MESH_REMOVE_PEER => self.remove(&name()),
             other => Err(Failure::new(ErrorCode::UnknownMethod).with("method", other)),
         }
+    }
+
+    /// Switches a node off; it is back after a while.
+    fn fence(&mut self, name: &str) -> Outcome {
+        let Some(at) = self.nodes.iter().position(|node| node.name == name) else {
+            return Err(not_found("node", name));
+        };
+        let after = |ms| self.now + SignedDuration::from_millis(ms);
+        let (fenced, back) = (after(FENCING_MS), after(OFF_MS));
+        let node = &mut self.nodes[at];
+        (node.online, node.fencing, node.off_until) = (false, Some(fenced), Some(back));
+        Ok(self.changed(format!("fencing begun node={name} driver=proxmox")))
     }
 
     fn changed(&mut self, message: String) -> Option<Value> {

@@ -17,7 +17,7 @@ const LOST_S: std::ops::Range<i64> = 20..38;
 /// Time between the loss of a node and the moment the others know, until it is fenced, and until they
 /// have taken over.
 pub const DETECTION_MS: i64 = 1600;
-const FENCING_MS: i64 = 1200;
+pub const FENCING_MS: i64 = 1200;
 pub const TAKEOVER_MS: i64 = 500;
 
 pub struct Node {
@@ -27,6 +27,8 @@ pub struct Node {
     pub lost_at: Option<Timestamp>,
     /// It is being fenced, until then.
     pub fencing: Option<Timestamp>,
+    /// Somebody had it switched off: it comes back then.
+    pub off_until: Option<Timestamp>,
     /// Bytes received from it and sent to it.
     pub traffic: (f64, f64),
     /// How often its key was changed.
@@ -36,7 +38,16 @@ pub struct Node {
 impl Node {
     pub fn new(name: String) -> Self {
         let traffic = (1_204_113.0, 933_201.0);
-        Self { name, online: true, standby: false, lost_at: None, fencing: None, traffic, keys: 0 }
+        Self {
+            name,
+            online: true,
+            standby: false,
+            lost_at: None,
+            fencing: None,
+            off_until: None,
+            traffic,
+            keys: 0,
+        }
     }
 }
 
@@ -178,7 +189,11 @@ impl World {
                 );
                 changed = true;
             }
-            if !gone && (!self.nodes[at].online || self.nodes[at].lost_at.is_some()) {
+            if self.nodes[at].off_until.is_some_and(|until| until <= self.now) {
+                self.nodes[at].off_until = None;
+            }
+            let off = self.nodes[at].off_until.is_some();
+            if !gone && !off && (!self.nodes[at].online || self.nodes[at].lost_at.is_some()) {
                 self.nodes[at].online = true;
                 self.nodes[at].lost_at = None;
                 self.tell("INFO", "membership", format!("node joined node={name} votes=3 expected=3"));

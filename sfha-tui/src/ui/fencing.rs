@@ -3,10 +3,12 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
+use sfha_proto::fencing::{FencingPhase, FencingSummary};
 
 use super::grid::{Column, Grid, Row};
-use super::{Spots, events, logs, theme};
+use super::{Spots, WIDE, events, logs, theme};
 use crate::app::{App, Item, View};
+use crate::problem::Problem;
 use crate::t;
 use crate::words::{self, Tone};
 
@@ -31,32 +33,46 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
             }
         }
     }
-    let mut grid = Grid::new(vec![
+    for (tone, text) in facts(app, fencing) {
+        for part in logs::wrap(&text, width.saturating_sub(4)) {
+            rows.push((Line::from(Span::styled(format!("   {part}"), theme::tone(app, tone))), None));
+        }
+    }
+    let mut columns = vec![
         Column::left(t!("col-name"), u8::MAX),
         Column::left(t!("col-fencing"), u8::MAX),
         Column::left(t!("col-state"), 3),
-    ]);
+        Column::left(t!("col-detail"), 4),
+    ];
+    let wide = area.width >= WIDE;
+    if wide {
+        columns.insert(3, Column::left(t!("col-levels"), 2));
+    }
+    let mut grid = Grid::new(columns);
     let mut items = Vec::new();
     for item in app.listing(View::Fencing) {
         let Item::Node(name) = &item else { continue };
         let Some(node) = status.nodes.iter().find(|node| node.name == *name) else { continue };
-        let (tone, word) = if fencing.pending.contains(name) {
-            (Tone::Bad, t!("fencing-pending"))
-        } else if fencing.enabled {
-            (Tone::Good, t!("fencing-none"))
-        } else {
-            (Tone::Dim, words::none(app.look.utf8))
+        let known = fencing.nodes.iter().find(|known| known.name == *name);
+        let (tone, word) = match known {
+            Some(known) if fencing.enabled => words::fencing::phase(known.phase),
+            _ if fencing.pending.contains(name) => (Tone::Bad, t!("fencing-pending")),
+            _ => (Tone::Dim, words::none(app.look.utf8)),
         };
+        let levels = known.map(|known| known.levels.join(", ")).unwrap_or_default();
+        let detail = known.map(|known| words::fencing::details(known, app.status_age_ms()));
         let (node_tone, state) = words::node(node);
-        grid.row(Row {
-            mark: theme::mark(app, tone),
-            cells: vec![
-                Span::styled(name.clone(), theme::plain(app)),
-                Span::styled(word, theme::tone(app, tone)),
-                Span::styled(state, theme::tone(app, node_tone)),
-            ],
-            selected: app.selected() == Some(&item),
-        });
+        let mut cells = vec![
+            Span::styled(name.clone(), theme::plain(app)),
+            Span::styled(word, theme::tone(app, tone)),
+            Span::styled(state, theme::tone(app, node_tone)),
+            Span::styled(detail.unwrap_or_default(), theme::plain(app)),
+        ];
+        if wide {
+            cells.insert(3, Span::styled(levels, theme::plain(app)));
+        }
+        let selected = app.selected() == Some(&item);
+        grid.row(Row { mark: theme::mark(app, tone), cells, selected });
         items.push(item);
     }
     let mut keep = None;
@@ -72,4 +88,36 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
     let [top, below] = Layout::vertical([Constraint::Length(wanted), Constraint::Fill(1)]).areas(area);
     super::list(app, frame, top, rows, keep, spots);
     events::history(app, frame, below);
+}
+
+/// What is worth knowing besides the nodes: dry run, storm, watchdog, what tests found.
+fn facts(app: &App, fencing: &FencingSummary) -> Vec<(Tone, String)> {
+    if !fencing.enabled {
+        return Vec::new();
+    }
+    let age = app.status_age_ms();
+    let mut facts = Vec::new();
+    if fencing.dry_run {
+        facts.push((Tone::Warn, t!("stonith-dry-run")));
+    }
+    if let Some(storm) = &fencing.storm {
+        let tone = if storm.holding { Tone::Bad } else { Tone::Dim };
+        facts.push((tone, format!("{} {}", t!("fact-storm"), words::fencing::storm(storm, age))));
+    }
+    if let Some(watchdog) = &fencing.watchdog {
+        let well = watchdog.error.is_none() && watchdog.reset_ms.is_none();
+        let tone = if well { Tone::Dim } else { Tone::Bad };
+        facts.push((tone, format!("{} {}", t!("fact-watchdog"), words::fencing::watchdog(watchdog, age))));
+    }
+    for node in fencing.nodes.iter().filter(|node| node.phase == Some(FencingPhase::Failed)) {
+        let Some(problem) = node.error.clone().map(Problem::from) else { continue };
+        let why = [Some(problem.message), problem.next].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        facts.push((Tone::Bad, t!("fencing-node", node = node.name.as_str(), why = why)));
+    }
+    for alert in &fencing.alerts {
+        let why = Problem::from(alert.error.clone()).message;
+        let (node, level, by) = (alert.node.as_str(), alert.level.as_str(), alert.by.as_str());
+        facts.push((Tone::Bad, t!("fencing-alert", node = node, level = level, by = by, why = why)));
+    }
+    facts
 }

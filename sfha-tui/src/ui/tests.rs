@@ -46,6 +46,17 @@ snapshots! {
     notice: shot("failing-over"), "js", 80 x 24;
 }
 
+// Fencing: one node held back by the storm limit, with a watchdog; one that nothing could switch off.
+snapshots! {
+    fencing_stuck: shot("fencing"), "5", 80 x 24;
+    fencing_stuck_large: shot("fencing"), "5", 120 x 40;
+    fencing_counts_down: shot("fencing"), "5<3s>", 120 x 40;
+    fencing_banner: shot("fencing"), "", 80 x 24;
+    confirm_off: shot("fencing"), "5jjc", 80 x 24;
+    fence_review: told(2), "5jF", 80 x 24;
+    fence_done: told(2), "5jFnode2<enter><2s><esc>", 80 x 24;
+}
+
 // Views, 28 s into the story: node2 was lost, fenced, and its VIP taken over.
 snapshots! {
     overview_small: told(28), "", 60 x 20;

@@ -65,7 +65,13 @@ fn proof(proof: FencingProof, level: Option<&str>) -> String {
 
 /// The rest of what is known of a node's fencing, so many milliseconds after it was told.
 pub fn details(node: &NodeFencing, elapsed_ms: u64) -> String {
-    let mut parts = Vec::new();
+    let left = |ms: Option<u64>| ms.map(|ms| format::age(seconds_left(ms, elapsed_ms)));
+    // Time first: it is what is looked for, and the rest may be cut off.
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(left(node.next_ms).map(|time| t!("fencing-next", time = time)));
+    if node.phase != Some(FencingPhase::Fenced) {
+        parts.extend(left(node.watchdog_ms).map(|time| t!("fencing-watchdog", time = time)));
+    }
     match node.phase {
         Some(FencingPhase::Suspected) => parts.extend(node.held.map(held)),
         Some(FencingPhase::Fencing | FencingPhase::Verifying) => {
@@ -78,10 +84,7 @@ pub fn details(node: &NodeFencing, elapsed_ms: u64) -> String {
         Some(_) | None => {}
     }
     parts.extend(node.by.as_deref().map(|by| t!("fencing-by-whom", by = by)));
-    let left = |ms: Option<u64>| ms.map(|ms| format::age(seconds_left(ms, elapsed_ms)));
-    parts.extend(left(node.next_ms).map(|time| t!("fencing-next", time = time)));
     if node.phase != Some(FencingPhase::Fenced) {
-        parts.extend(left(node.watchdog_ms).map(|time| t!("fencing-watchdog", time = time)));
         let error = node.error.as_ref().map(|error| Problem::from(error.clone()).message);
         parts.extend(error.filter(|_| node.phase.is_some()));
     }

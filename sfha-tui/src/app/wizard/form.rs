@@ -222,6 +222,11 @@ fn targets(app: &App, kind: Kind) -> Vec<Choice> {
     match kind {
         Kind::Standby => named(nodes().filter(|node| !node.standby).map(|node| node.name.clone())),
         Kind::Unstandby => named(nodes().filter(|node| node.standby).map(|node| node.name.clone())),
+        Kind::Fence | Kind::Unfence | Kind::Confirm => {
+            let able =
+                |node: &&sfha_proto::status::NodeStatus| super::can_be_fenced(Some(status), &node.name, kind);
+            named(nodes().filter(able).map(|node| node.name.clone()))
+        }
         Kind::ServiceRemove => named(status.services.iter().map(|service| service.name.clone())),
         Kind::VipRemove => named(status.vips.iter().map(|vip| vip.name.clone())),
         Kind::Rotate => {

@@ -25,6 +25,9 @@ impl Kind {
             Self::VipRemove => t!("wizard-vip-remove"),
             Self::ServiceAdd => t!("wizard-service-add"),
             Self::ServiceRemove => t!("wizard-service-remove"),
+            Self::Fence => t!("wizard-fence"),
+            Self::Unfence => t!("wizard-unfence"),
+            Self::Confirm => t!("wizard-confirm"),
         }
     }
 
@@ -46,12 +49,21 @@ impl Kind {
             Self::VipRemove => t!("about-vip-remove"),
             Self::ServiceAdd => t!("about-service-add"),
             Self::ServiceRemove => t!("about-service-remove"),
+            Self::Fence => t!("about-fence"),
+            Self::Unfence => t!("about-unfence"),
+            Self::Confirm => t!("about-confirm"),
         }
     }
 }
 
 fn maintenance(app: &App) -> bool {
     app.status.as_ref().is_some_and(|status| status.maintenance)
+}
+
+/// With what that node is switched.
+fn fencing_levels(status: &ClusterStatus, name: &str) -> String {
+    let own = status.fencing.nodes.iter().find(|node| node.name == name).map(|node| &node.levels);
+    own.filter(|levels| !levels.is_empty()).unwrap_or(&status.fencing.levels).join(", ")
 }
 
 fn able(node: &NodeStatus) -> bool {
@@ -109,6 +121,23 @@ impl App {
             }
             (Kind::ServiceRemove, Some(_)) => {
                 plan.push((Tone::Bad, t!("plan-service-remove", name = target.unwrap_or_default())));
+            }
+            (Kind::Fence, Some(status)) => {
+                let node = target.unwrap_or_default();
+                let levels = fencing_levels(status, &node);
+                plan.push((Tone::Bad, t!("plan-fence", node = node.as_str(), levels = levels)));
+                self.plan_moves(status, &node, None, &mut plan);
+            }
+            (Kind::Unfence, Some(status)) => {
+                let node = target.unwrap_or_default();
+                let levels = fencing_levels(status, &node);
+                plan.push((Tone::Plain, t!("plan-unfence", node = node.as_str(), levels = levels)));
+            }
+            (Kind::Confirm, Some(_)) => {
+                let node = target.unwrap_or_default();
+                plan.push((Tone::Bad, t!("plan-confirm-seen", node = node.as_str())));
+                plan.push((Tone::Bad, t!("plan-confirm-twice")));
+                plan.push((Tone::Plain, t!("plan-confirm", node = node.as_str())));
             }
             (Kind::Remove, Some(status)) => self.plan_remove(status, &target.unwrap_or_default(), &mut plan),
             (Kind::Rotate, Some(_)) => {

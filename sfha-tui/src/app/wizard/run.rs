@@ -1,6 +1,7 @@
 //! From a yes to the outcome: the order, its progress, its answer, and a token's joiner.
 
 use serde_json::{Value, json};
+use sfha_proto::fencing::{FenceParams, FencedNodeParams};
 use sfha_proto::mesh::{Joined, TokenListed, TokenMade};
 use sfha_proto::message::{
     FailoverDone, FailoverParams, InitMesh, InitParams, Initialised, JoinParams, MaintenanceParams,
@@ -106,6 +107,18 @@ impl Wizard {
             Kind::ServiceRemove => {
                 (method::SERVICE_REMOVE, serde_json::to_value(NameParams { name: text(Name::Target) }))
             }
+            Kind::Fence => {
+                let params = FenceParams { node: text(Name::Target), dry_run: false };
+                (method::STONITH_FENCE, serde_json::to_value(params))
+            }
+            Kind::Unfence | Kind::Confirm => {
+                let method = if self.kind == Kind::Confirm {
+                    method::STONITH_CONFIRM
+                } else {
+                    method::STONITH_UNFENCE
+                };
+                (method, serde_json::to_value(FencedNodeParams { node: text(Name::Target) }))
+            }
             Kind::VipRemove => {
                 (method::VIP_REMOVE, serde_json::to_value(NameParams { name: text(Name::Target) }))
             }
@@ -176,6 +189,9 @@ impl Wizard {
                 vec![t!("done-service-added", name = text(Name::New), unit = text(Name::Unit))]
             }
             Kind::ServiceRemove => vec![t!("done-service-removed", name = target)],
+            Kind::Fence => vec![t!("done-fence-begun", node = target)],
+            Kind::Unfence => vec![t!("done-unfence", node = target)],
+            Kind::Confirm => vec![t!("done-stonith-confirm", node = target)],
         }
     }
 }
