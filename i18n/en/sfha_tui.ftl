@@ -668,6 +668,8 @@ cmd-standby = Put a node on standby: it holds nothing any more
 cmd-unstandby = Put a node back in service
 cmd-failover = Move all that the leader holds
 cmd-maintenance = Suspend or resume everything sfha does
+cmd-history = What has happened
+cmd-events = What happens, as it happens
 cmd-logs = The daemon's log
 cmd-run = Become the daemon sfhad
 cmd-completions = Completion script for a shell
@@ -726,6 +728,13 @@ arg-service-critical = It moves to another node when it fails
 arg-service-restarts = Restarts on its node before that [default: 0]
 arg-service-start-timeout = Time to start [default: 30s]
 arg-service-stop-timeout = Time to stop before it is killed [default: 20s]
+arg-exit-code = One line and an exit status for monitoring: 0 all is well, 1 worth a look, 2 critical, 3 unknown
+arg-history-limit = N events at most, the last ones ({ $count } by default)
+arg-since = Only since that moment, or for that long, for example { $example }
+arg-history-resource = Only what concerns this VIP, service, check or link
+arg-history-node = Only what concerns this node
+value-since = MOMENT
+value-not-since = neither a moment nor a duration; for example { $example }
 arg-follow = Go on with new lines
 arg-run-args = Arguments of sfhad
 arg-shell = bash, zsh, fish, elvish or powershell
@@ -1153,6 +1162,40 @@ event-peer-stale = { $node } is silent in the mesh.
 event-peer-connected = { $node } answers again in the mesh.
 event-peer-path = Path to { $node }: { $path }.
 event-peer-key = { $node } has a new key.
+event-daemon-started = The daemon of { $node } has started.
+event-corosync-lost = { $node } cannot reach Corosync any more.
+event-corosync-back = { $node } reaches Corosync again.
+event-config-changed = The cluster's configuration has changed (version { $version }).
+event-vip-lost = { $node ->
+        [no-value] VIP { $name } lost.
+       *[other] VIP { $name } lost by { $node }.
+    }
+event-vip-moved = VIP { $name } moved from { $from } to { $to }.
+event-vip-conflict = VIP { $name }: { $by } has the same address.
+event-vip-conflict-over = VIP { $name }: nobody else has that address any more.
+event-service-started = Service { $name } started on { $node }.
+event-service-moved = Service { $name } moved from { $from } to { $to }.
+event-service-stopped = { $node ->
+        [no-value] Service { $name } stopped.
+       *[other] Service { $name } stopped on { $node }.
+    }
+event-service-failed = { $node ->
+        [no-value] Service { $name } failed.
+       *[other] Service { $name } failed on { $node }.
+    }
+event-link-down = Link { $link } does not reach { $node } any more.
+event-link-up = Link { $link } reaches { $node } again.
+event-other = An event of a newer version.
+happened-unserved = not served for { $time }
+happened-stopped = stopped for { $time }
+happened-after = after { $time }
+no-history = Nothing has happened.
+history-dropped = { $count ->
+        [one] { $count } change came too fast and was not kept.
+       *[other] { $count } changes came too fast and were not kept.
+    }
+events-lost = The connection to the daemon was lost; waiting for it to come back.
+check-cluster = cluster { $cluster }: { $text }
 
 ## Dashboard: why
 

@@ -676,6 +676,8 @@ cmd-standby = Mettre un nœud en veille : il ne tient plus rien
 cmd-unstandby = Remettre un nœud en service
 cmd-failover = Basculer tout ce que tient le leader
 cmd-maintenance = Suspendre ou reprendre toute action de sfha
+cmd-history = Ce qui s'est passé
+cmd-events = Ce qui se passe, au fur et à mesure
 cmd-logs = Le journal du démon
 cmd-run = Devenir le démon sfhad
 cmd-completions = Script de complétion pour un shell
@@ -734,6 +736,13 @@ arg-service-critical = S'il échoue, il passe sur un autre nœud
 arg-service-restarts = Redémarrages sur place avant cela [défaut : 0]
 arg-service-start-timeout = Temps laissé pour démarrer [défaut : 30s]
 arg-service-stop-timeout = Temps laissé pour s'arrêter, avant d'être tué [défaut : 20s]
+arg-exit-code = Une ligne et un code de sortie pour la supervision : 0 tout va bien, 1 à surveiller, 2 critique, 3 inconnu
+arg-history-limit = Au plus N événements, les derniers ({ $count } par défaut)
+arg-since = Seulement depuis ce moment, ou depuis cette durée, par exemple { $example }
+arg-history-resource = Seulement ce qui touche cette VIP, ce service, ce contrôle ou ce lien
+arg-history-node = Seulement ce qui touche ce nœud
+value-since = MOMENT
+value-not-since = ce n'est ni un moment ni une durée ; par exemple { $example }
 arg-follow = Continuer avec les nouvelles lignes
 arg-run-args = Arguments de sfhad
 arg-shell = bash, zsh, fish, elvish ou powershell
@@ -1158,6 +1167,40 @@ event-peer-stale = { $node } est muet dans le maillage.
 event-peer-connected = { $node } répond de nouveau dans le maillage.
 event-peer-path = Chemin vers { $node } : { $path }.
 event-peer-key = { $node } a une nouvelle clé.
+event-daemon-started = Le démon de { $node } a démarré.
+event-corosync-lost = { $node } n'atteint plus Corosync.
+event-corosync-back = { $node } atteint de nouveau Corosync.
+event-config-changed = La configuration du cluster a changé (version { $version }).
+event-vip-lost = { $node ->
+        [no-value] VIP { $name } perdue.
+       *[other] VIP { $name } perdue par { $node }.
+    }
+event-vip-moved = VIP { $name } passée de { $from } à { $to }.
+event-vip-conflict = VIP { $name } : { $by } a la même adresse.
+event-vip-conflict-over = VIP { $name } : plus personne d'autre n'a cette adresse.
+event-service-started = Service { $name } démarré sur { $node }.
+event-service-moved = Service { $name } passé de { $from } à { $to }.
+event-service-stopped = { $node ->
+        [no-value] Service { $name } arrêté.
+       *[other] Service { $name } arrêté sur { $node }.
+    }
+event-service-failed = { $node ->
+        [no-value] Service { $name } en échec.
+       *[other] Service { $name } en échec sur { $node }.
+    }
+event-link-down = Le lien { $link } n'atteint plus { $node }.
+event-link-up = Le lien { $link } atteint de nouveau { $node }.
+event-other = Événement d'une version plus récente.
+happened-unserved = sans réponse pendant { $time }
+happened-stopped = arrêté pendant { $time }
+happened-after = après { $time }
+no-history = Il ne s'est rien passé.
+history-dropped = { $count ->
+        [one] { $count } changement trop rapide n'a pas été retenu.
+       *[other] { $count } changements trop rapides n'ont pas été retenus.
+    }
+events-lost = Connexion au démon perdue ; attente de son retour.
+check-cluster = cluster { $cluster } : { $text }
 
 ## Tableau de bord : pourquoi
 

@@ -7,6 +7,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
+use sfha_proto::history::HistoryParams;
 use sfha_proto::message::{InitParams, RotateParams, TokenParams, VipAddParams};
 
 use crate::app::Look;
@@ -14,6 +15,7 @@ use crate::t;
 
 mod commands;
 mod config;
+mod history;
 mod later;
 mod members;
 mod parse;
@@ -56,6 +58,12 @@ pub enum Task {
     Dashboard,
     /// The cluster as this node sees it.
     Status,
+    /// The same in one line, with an exit status for monitoring.
+    Check,
+    /// What has happened.
+    History(HistoryParams),
+    /// What happens; limit and time are not looked at.
+    Events(HistoryParams),
     /// Its nodes.
     Nodes,
     /// Its VIPs and services.

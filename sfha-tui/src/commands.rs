@@ -22,8 +22,10 @@ use crate::problem::Problem;
 use crate::t;
 
 mod ask;
+mod check;
 mod config;
 mod doctor;
+mod history;
 mod members;
 mod programs;
 mod rotate;
@@ -107,6 +109,9 @@ async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
             let status = status(global).await?;
             show(global, &status, show::status)
         }
+        Task::Check => check(global).await,
+        Task::History(params) => history::history(global, params).await,
+        Task::Events(filter) => history::events(global, filter).await,
         Task::Nodes => {
             let status = status(global).await?;
             show(global, &json!({"schema": SCHEMA, "nodes": status.nodes}), |_, paint| {
@@ -150,6 +155,21 @@ async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
         Task::Config(task) => config::run(global, task).await,
         task => change(global, task).await,
     }
+}
+
+/// The exit status is the verdict's, not that of other commands.
+async fn check(global: &Global) -> Result<(), Problem> {
+    let found = status(global).await;
+    let (verdict, line) = match &found {
+        Ok(status) => check::judge(status),
+        Err(problem) => check::failed(problem),
+    };
+    match found {
+        Ok(status) if global.json => show(global, &status, |_, _| String::new())?,
+        Err(problem) if global.json => paint::out(&format!("{}\n", problem.json())),
+        _ => paint::out(&line),
+    }
+    std::process::exit(verdict.exit().into())
 }
 
 async fn change(global: &Global, task: Task) -> Result<(), Problem> {

@@ -12,6 +12,7 @@ mod console;
 mod demo;
 mod finding;
 mod format;
+mod happened;
 mod i18n;
 mod keymap;
 mod paint;

@@ -302,13 +302,13 @@ fn wrong_usage_is_two_in_text_and_in_json() {
 
 #[test]
 fn commands_of_later_versions_say_so() {
-    for line in ["events", "history --yes", "simulate node-lost:node2 -j"] {
+    for line in ["simulate", "simulate node-lost:node2 -j"] {
         let output = run(Path::new("/nonexistent"), line);
         assert_eq!(code(&output), 1, "{line}");
         let told = format!("{}{}", stdout(&output), stderr(&output));
         assert!(told.contains("n'existe pas encore"), "{line}: {told}");
     }
-    let json = run(Path::new("/nonexistent"), "history --json");
+    let json = run(Path::new("/nonexistent"), "simulate --json");
     assert_eq!(document(&json)["error"]["code"], "not-in-this-version");
 }
 

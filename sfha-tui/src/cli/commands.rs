@@ -13,11 +13,15 @@ pub fn all() -> Vec<Command> {
     let [doctor] = super::support::commands();
     let [config_check, config_example, reload, propagate] = super::config::commands();
     vec![
-        Command::new("status").about(t!("cmd-status")),
+        Command::new("status").about(t!("cmd-status")).arg(
+            Arg::new("exit-code").long("exit-code").action(ArgAction::SetTrue).help(t!("arg-exit-code")),
+        ),
         Command::new("dashboard").about(t!("cmd-dashboard")).arg(super::demo()).arg(super::theme()),
         Command::new("nodes").about(t!("cmd-nodes")),
         Command::new("resources").about(t!("cmd-resources")),
         Command::new("health").about(t!("cmd-health")),
+        super::history::history(),
+        super::history::events(),
         init(),
         join(),
         super::members::leave(),

@@ -11,7 +11,8 @@ use sfha_proto::SOCKET_PATH;
 use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
 
 use super::{
-    Global, JoinTask, Task, TokenSource, command, config, later, members, services, stonith, support, usage,
+    Global, JoinTask, Task, TokenSource, command, config, history, later, members, services, stonith,
+    support, usage,
 };
 use crate::problem::Problem;
 
@@ -92,7 +93,10 @@ fn task(matches: &ArgMatches) -> Task {
     }
     let Some((name, m)) = matches.subcommand() else { return Task::Default };
     match (name, m.subcommand()) {
+        ("status", _) if m.get_flag("exit-code") => Task::Check,
         ("status", _) => Task::Status,
+        ("history", _) => Task::History(history::params(m)),
+        ("events", _) => Task::Events(history::params(m)),
         ("dashboard", _) => Task::Dashboard,
         ("nodes", _) => Task::Nodes,
         ("resources", _) => Task::Resources,

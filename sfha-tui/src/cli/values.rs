@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::t;
 
 /// `ADDRESS/PREFIX`.
@@ -38,6 +40,15 @@ pub fn auto_remove(text: &str) -> Result<Option<u64>, String> {
     let seconds = humantime::parse_duration(text).ok().map(|duration| duration.as_secs());
     let seconds = seconds.filter(|seconds| *seconds >= 60);
     seconds.map(Some).ok_or_else(|| t!("value-not-auto-remove", example = "7d"))
+}
+
+/// A moment, `2026-01-01T12:00:00Z`, or how long ago it was, `1h`.
+pub fn since(text: &str) -> Result<Timestamp, String> {
+    let ago = || Timestamp::now().checked_sub(humantime::parse_duration(text).ok()?).ok();
+    text.parse()
+        .ok()
+        .or_else(ago)
+        .ok_or_else(|| t!("value-not-since", example = "1h, 2days, 2026-01-01T12:00:00Z"))
 }
 
 /// `1h`, `90s`, `1h 30min`.
