@@ -31,6 +31,8 @@ mod mesh_vip;
 mod nat;
 #[path = "e2e/network.rs"]
 mod network;
+#[path = "e2e/observability.rs"]
+mod observability;
 #[path = "e2e/refusals.rs"]
 mod refusals;
 #[path = "e2e/removal.rs"]
