@@ -36,6 +36,12 @@ const QUEUE: usize = 256;
 /// Upper ends of the buckets for the time without a VIP, in milliseconds.
 pub const FAILOVER_ENDS_MS: [u64; 10] = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 30_000];
 
+/// Most events in one answer: a line of the socket must hold them.
+const MOST: usize = 1000;
+
+/// Longest detail of an event, in bytes: what a program said may be long.
+const MAX_DETAIL: usize = 300;
+
 /// `MESSAGE_ID` of these events in the journal (systemd.journal-fields(7)).
 pub const MESSAGE_ID: &str = "8d1c5a0e6f7b4c33a2f94e0b7d615f2a";
 
@@ -148,6 +154,12 @@ impl History {
         self.shared.last.subscribe()
     }
 
+    /// Whether it is the same one, not that of another start.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Number of the last event before the daemon started.
     #[must_use]
     pub fn begun(&self) -> u64 {
@@ -185,7 +197,7 @@ fn select<'a>(
     events: impl DoubleEndedIterator<Item = &'a HistoryEvent>,
     params: &HistoryParams,
 ) -> Vec<HistoryEvent> {
-    let limit = usize::try_from(params.limit.unwrap_or(HistoryParams::LIMIT)).unwrap_or(usize::MAX);
+    let limit = usize::try_from(params.limit.unwrap_or(HistoryParams::LIMIT)).unwrap_or(MOST).min(MOST);
     let late_enough = |event: &&HistoryEvent| match (params.since_ms, event.time.parse::<Timestamp>()) {
         (Some(since), Ok(time)) => time.as_millisecond() >= since,
         _ => true,
@@ -265,7 +277,10 @@ impl Follower {
             self.warned = dropped;
         }
         let Some(last) = events.last().map(|event| event.id) else { return };
-        for event in events {
+        for mut event in events {
+            if let Some(detail) = &mut event.detail {
+                detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
+            }
             log(&event);
             self.file.write(&event);
             let mut ring = self.shared.ring();
@@ -363,6 +378,11 @@ mod tests {
         assert_eq!(ids(&events, &web), [3]);
         assert_eq!(ids(&events, &HistoryParams { node: Some("n1".into()), ..all.clone() }), [1]);
         assert_eq!(ids(&events, &HistoryParams { node: Some("n3".into()), ..all.clone() }), [1, 2, 3]);
+        let many: Vec<HistoryEvent> =
+            (1..=1500).map(|id| event(id, "2026-01-01T00:00:00.000Z", None, None)).collect();
+        let told = select(many.iter(), &HistoryParams { limit: Some(u32::MAX), ..all.clone() });
+        assert_eq!((told.len(), told[0].id), (MOST, 501));
+        assert!(serde_json::to_vec(&told).unwrap().len() < sfha_proto::MAX_LINE / 2);
         let since = HistoryParams { since_ms: Some(1_767_225_601_000), ..all };
         assert_eq!(ids(&events, &since), [2, 3]);
     }

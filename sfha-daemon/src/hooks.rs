@@ -26,6 +26,7 @@ use tracing::{info, warn};
 
 use crate::daemon::{Daemon, Life};
 use crate::fencing::secret::Secret;
+use crate::history::History;
 use crate::probes::resolver::Resolver;
 use crate::probes::{http, program};
 
@@ -64,6 +65,7 @@ pub async fn follow(daemon: Arc<Daemon>, tally: Tally) {
     let mut life = daemon.watch_life();
     let mut running: Vec<Running> = Vec::new();
     let mut hooks: Vec<Hook> = Vec::new();
+    let mut followed: Option<(History, u64)> = None;
     loop {
         life.borrow_and_update();
         let Life::Running(runtime) = daemon.life() else {
@@ -75,7 +77,11 @@ pub async fn follow(daemon: Arc<Daemon>, tally: Tally) {
         let (history, mut last, status) =
             (runtime.history.clone(), runtime.history.watch(), runtime.core.watch_status());
         drop(runtime);
-        let mut told = history.begun();
+        // A life that was only interrupted goes on: nothing is run twice.
+        let mut told = match &followed {
+            Some((before, told)) if before.is(&history) => *told,
+            _ => history.begun(),
+        };
         loop {
             let wanted = settings.borrow_and_update().as_ref().map(|now| now.local.hooks.clone());
             if let Some(wanted) = wanted.filter(|wanted| *wanted != hooks) {
@@ -85,6 +91,7 @@ pub async fn follow(daemon: Arc<Daemon>, tally: Tally) {
             }
             for event in history.after(told) {
                 told = event.id;
+                followed = Some((history.clone(), told));
                 let status = status.borrow().clone();
                 let here = runs_here(&event, &status);
                 for hook in running.iter().filter(|hook| hook.wants(&event, here)) {
