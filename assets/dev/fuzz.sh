@@ -8,7 +8,7 @@ set -eu
 
 seconds=${1:?seconds for each target}
 shift
-[ $# -gt 0 ] || set -- token files mesh-api probe uapi socket events
+[ $# -gt 0 ] || set -- token files mesh-api probe uapi socket events keepalived
 fuzz=$(target_dir)/fuzz
 mkdir -p "$fuzz/found"
 

@@ -1719,3 +1719,46 @@ key-fence = switch off
 key-confirm-off = confirm off
 key-unfence = switch on
 fencing-node = { $node }: { $why }
+
+## sfha report, backup, restore, import
+
+cmd-report = Gather what helps to understand a fault, without secrets
+cmd-backup = Keep this node and its cluster in a file, keys included
+cmd-restore = Put this node back from a backup
+cmd-import = Take over another program's configuration
+arg-report-file = The file to write [default: sfha-report-DATE.tar.gz]
+arg-backup-file = The file to write; it must not be there
+arg-restore-file = The backup
+arg-restore-alone = The other nodes are lost: go on alone, as a cluster of one
+arg-import-program = Of which program
+arg-import-file = Its configuration, for example /etc/keepalived/keepalived.conf
+done-report = Written: { $path }. Read it before you send it: it has the addresses and names of your machines.
+done-backup = Kept in { $path }: { $node }, of the cluster { $cluster }.
+done-backup-secret = This file holds the secret keys of the node and of the cluster. Whoever has it can enter the cluster: keep it encrypted, elsewhere than on this node.
+ask-restore = Replace what this node knows of its cluster by { $path }?
+ask-restore-alone = Make this node a cluster by itself, from { $path }? If another node still runs, the VIPs will be taken twice.
+done-restored = { $node } is back in the cluster { $cluster }, and the daemon is started.
+done-restored-next = It waits for the other nodes; sfha status tells when it has quorum.
+done-restored-alone = It is alone: sfha mesh token, then sfha join on each machine that comes back, after the old cluster was deleted there (sfha leave --force).
+done-imported = { $vips ->
+        [one] { $vips } VIP
+       *[other] { $vips } VIPs
+    } and { $checks ->
+        [one] { $checks } check
+       *[other] { $checks } checks
+    } taken over. Put these sections into /etc/sfha/config.yml, then sfha config-check and sfha reload.
+done-imported-left = Not taken over:
+import-not-needed = sfha does that by itself, or in another way.
+import-priority = On each node: node.priority in config.yml.
+import-failback = For the whole cluster: cluster.failback to false in config.yml.
+import-load-balancing = sfha balances no load; keep IPVS or HAProxy, as a service of the cluster.
+import-routes = Routes and rules do not move with a VIP.
+import-hook = What has to run when the state changes becomes a service of the cluster.
+import-weight = Checks have no weights: one that fails makes what the node holds go elsewhere.
+import-include = Import that file, too.
+import-script-path = The program's whole path is needed.
+import-unknown-script = That script is not described in this file.
+import-invalid = The value does not fit a config.yml.
+import-duplicate = That address, or that name, is there already.
+import-too-many = More than a cluster can have.
+import-unknown = Not known here.

@@ -1724,3 +1724,46 @@ key-fence = éteindre
 key-confirm-off = confirmer éteint
 key-unfence = allumer
 fencing-node = { $node } : { $why }
+
+## sfha report, backup, restore, import
+
+cmd-report = Rassembler de quoi comprendre une panne, sans secret
+cmd-backup = Sauvegarder ce nœud et son cluster dans un fichier, clés comprises
+cmd-restore = Remettre ce nœud depuis une sauvegarde
+cmd-import = Reprendre la configuration d'un autre programme
+arg-report-file = Le fichier à écrire [défaut : sfha-report-DATE.tar.gz]
+arg-backup-file = Le fichier à écrire ; il ne doit pas exister
+arg-restore-file = La sauvegarde
+arg-restore-alone = Les autres nœuds sont perdus : continuer seul, en cluster d'un nœud
+arg-import-program = De quel programme
+arg-import-file = Sa configuration, par exemple /etc/keepalived/keepalived.conf
+done-report = Écrit : { $path }. Relisez-le avant de l'envoyer : il contient les adresses et les noms de vos machines.
+done-backup = Sauvegardé dans { $path } : { $node }, du cluster { $cluster }.
+done-backup-secret = Ce fichier contient les clés secrètes du nœud et du cluster. Qui l'a peut entrer dans le cluster : gardez-le chiffré, ailleurs que sur ce nœud.
+ask-restore = Remplacer ce que ce nœud sait de son cluster par { $path } ?
+ask-restore-alone = Faire de ce nœud un cluster à lui seul, d'après { $path } ? Si un autre nœud tourne encore, les VIP seront prises deux fois.
+done-restored = { $node } est remis dans le cluster { $cluster }, et le démon est lancé.
+done-restored-next = Il attend les autres nœuds ; sfha status dit quand il a le quorum.
+done-restored-alone = Il est seul : sfha mesh token, puis sfha join sur chaque machine qui revient, après y avoir effacé l'ancien cluster (sfha leave --force).
+done-imported = { $vips ->
+        [one] { $vips } VIP
+       *[other] { $vips } VIP
+    } et { $checks ->
+        [one] { $checks } contrôle
+       *[other] { $checks } contrôles
+    } repris. Mettez ces sections dans /etc/sfha/config.yml, puis sfha config-check et sfha reload.
+done-imported-left = Pas repris :
+import-not-needed = sfha le fait de lui-même, ou autrement.
+import-priority = Sur chaque nœud : node.priority dans config.yml.
+import-failback = Pour tout le cluster : cluster.failback à false dans config.yml.
+import-load-balancing = sfha ne répartit pas la charge ; gardez IPVS ou HAProxy, comme service du cluster.
+import-routes = Les routes et les règles ne se déplacent pas avec une VIP.
+import-hook = Ce qui doit s'exécuter à un changement d'état devient un service du cluster.
+import-weight = Les contrôles n'ont pas de poids : celui qui échoue fait partir ce que tient le nœud.
+import-include = Importez aussi ce fichier-là.
+import-script-path = Il faut le chemin complet du programme.
+import-unknown-script = Ce script n'est pas décrit dans ce fichier.
+import-invalid = La valeur ne va pas dans un config.yml.
+import-duplicate = Cette adresse, ou ce nom, est déjà là.
+import-too-many = Plus qu'un cluster ne peut en avoir.
+import-unknown = Inconnu ici.

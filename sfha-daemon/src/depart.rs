@@ -85,6 +85,15 @@ impl Marker {
         Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
+    /// This node is one of its cluster again: neither on its way out nor removed.
+    ///
+    /// # Errors
+    /// `file-write`.
+    pub fn clear(paths: &Paths) -> Result<(), Failure> {
+        files::remove(&paths.leaving())?;
+        files::remove(&paths.removed())
+    }
+
     /// Writes it.
     ///
     /// # Errors

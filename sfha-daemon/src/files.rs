@@ -17,11 +17,7 @@ pub const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// `file-write` with the path and the cause.
 pub fn write_atomic(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
-    try_write(path, content, mode).map_err(|error| {
-        Failure::new(ErrorCode::FileWrite)
-            .with("path", path.display().to_string())
-            .with("cause", error.to_string())
-    })
+    try_write(path, content, mode).map_err(|error| write_failed(path, &error))
 }
 
 fn try_write(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
@@ -82,7 +78,11 @@ pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     read_bytes(path)
 }
 
-fn read_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+/// Reads a file of ours whatever is in it; `None` when it is not there.
+///
+/// # Errors
+/// `file-invalid` when it is too large or cannot be read.
+pub fn read_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(invalid(path, &error.to_string())),
@@ -96,6 +96,20 @@ fn read_bytes(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     Ok(Some(bytes))
 }
 
+/// The permissions of a file, if it is there.
+#[must_use]
+pub fn mode(path: &Path) -> Option<u32> {
+    fs::metadata(path).ok().map(|meta| meta.mode() & 0o7777)
+}
+
+/// `file-write` with the path and the cause.
+#[must_use]
+pub fn write_failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(ErrorCode::FileWrite)
+        .with("path", path.display().to_string())
+        .with("cause", error.to_string())
+}
+
 /// Renames a file within its folder, over another one, and has that on disk.
 ///
 /// # Errors
@@ -106,11 +120,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), Failure> {
         fs::rename(from, to)?;
         File::open(folder)?.sync_all()
     });
-    done.map_err(|error| {
-        Failure::new(ErrorCode::FileWrite)
-            .with("path", to.display().to_string())
-            .with("cause", error.to_string())
-    })
+    done.map_err(|error| write_failed(to, &error))
 }
 
 /// The line, counted from 1, of a key in a YAML or JSON file with one key a line: that of the last of these keys,
@@ -146,9 +156,7 @@ pub fn unknown_version(path: &Path, text: &str, key: &str, version: u32) -> Fail
 /// `file-write`.
 pub fn remove(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Failure::new(ErrorCode::FileWrite)
-            .with("path", path.display().to_string())
-            .with("cause", error.to_string())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(write_failed(path, &error)),
         _ => Ok(()),
     }
 }

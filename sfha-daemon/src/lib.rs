@@ -11,6 +11,7 @@
 //! ```
 
 pub mod access;
+pub mod archive;
 pub mod backup;
 pub mod config_file;
 pub mod config_sync;
@@ -43,6 +44,7 @@ pub mod metrics;
 pub mod paths;
 pub mod probes;
 pub mod recorder;
+pub mod report;
 pub mod rotation;
 pub mod runtime;
 pub mod services;

@@ -1,6 +1,7 @@
 //! `sfhad`: the daemon, and what its unit runs after its death.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use sd_notify::NotifyState;
+use serde::Serialize;
+use sfha_daemon::archive;
 use sfha_daemon::config_file;
 use sfha_daemon::control_socket;
 use sfha_daemon::daemon::Daemon;
@@ -20,11 +23,13 @@ use sfha_daemon::metrics;
 use sfha_daemon::paths::Paths;
 use sfha_daemon::recorder::Recorder;
 use sfha_daemon::services::{self, Kept};
+use sfha_proto::Failure;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use zeroize::Zeroizing;
 
 /// The daemon of sfha. It is started by systemd; operators use `sfha`.
 #[derive(Debug, Parser)]
@@ -43,6 +48,22 @@ enum Action {
     Release,
     /// Print what is well and what is not on this node, as JSON with codes: `sfha doctor` makes sentences of it.
     Doctor,
+    /// Print everything that makes this node one of its cluster, keys included: `sfha backup` keeps it.
+    Backup,
+    /// Put back what is read from standard input; this node's daemon and Corosync are stopped for it.
+    Restore {
+        /// What the document is called, for errors.
+        #[arg(long, default_value = "-")]
+        name: String,
+        /// The other nodes are lost: go on as a cluster of one.
+        #[arg(long)]
+        alone: bool,
+    },
+    /// Write what helps to understand a fault to a file, without secrets: `sfha report`.
+    Report {
+        /// A gzipped tar that is not there yet.
+        file: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -52,13 +73,18 @@ fn main() -> ExitCode {
     let logs = LogFeed::default();
     // What releases addresses waits for no file.
     let level = match args.command {
-        Some(Action::Release | Action::Doctor) => None,
+        Some(_) => None,
         None => config_file::log_level(&Paths::system()),
     };
     set_up_logging(logs.clone(), level.as_deref().unwrap_or("info"));
     let outcome = match args.command {
         Some(Action::Release) => run(let_everything_go()),
         Some(Action::Doctor) => run(print_diagnosis()),
+        Some(Action::Backup) => run(async { print(&archive::make(&Paths::system())) }),
+        Some(Action::Restore { name, alone }) => run(restore(name, alone)),
+        Some(Action::Report { file }) => {
+            run(async { print(&sfha_daemon::report::write(&Paths::system(), &file).await) })
+        }
         None => run(daemon(args.record, logs)),
     };
     match outcome {
@@ -84,8 +110,11 @@ fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 }
 
 fn set_up_logging(feed: LogFeed, level: &str) {
-    let filter = EnvFilter::try_from_env("SFHA_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("{level},zbus=warn,netlink_proto::connection=off")));
+    let usual = format!("{level},zbus=warn,netlink_proto::connection=off");
+    let wanted = std::env::var("SFHA_LOG").ok().and_then(|text| text.parse().ok());
+    let filter: Targets = wanted
+        .or_else(|| usual.parse().ok())
+        .unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     let registry = tracing_subscriber::registry().with(filter).with(feed);
     // Under systemd the journal gets fields; elsewhere people get text.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| Journal::connect("sfhad").ok());
@@ -102,9 +131,29 @@ fn keep_secrets_in() -> anyhow::Result<()> {
 }
 
 async fn print_diagnosis() -> anyhow::Result<()> {
-    let diagnosis = sfha_daemon::doctor::diagnose(&Paths::system()).await;
-    println!("{}", serde_json::to_string(&diagnosis)?);
-    Ok(())
+    print(&Ok(sfha_daemon::doctor::diagnose(&Paths::system()).await))
+}
+
+async fn restore(name: String, alone: bool) -> anyhow::Result<()> {
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin().take(archive::MAX_ARCHIVE).read_to_string(&mut text).context(name.clone())?;
+    let restored = match archive::read(&name, &text) {
+        Ok(document) => {
+            archive::restore(&Paths::system(), &Systemd::default(), &name, &document, alone).await
+        }
+        Err(failure) => Err(failure),
+    };
+    print(&restored)
+}
+
+/// One JSON document for `sfha`: what was asked for, or why not.
+fn print<T: Serialize>(outcome: &Result<T, Failure>) -> anyhow::Result<()> {
+    let text = Zeroizing::new(match outcome {
+        Ok(document) => serde_json::to_string(document)?,
+        Err(failure) => serde_json::json!({"error": failure}).to_string(),
+    });
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{}", *text).and_then(|()| stdout.flush()).context("standard output")
 }
 
 /// For the addresses; the services have their own times.

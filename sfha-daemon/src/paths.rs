@@ -10,6 +10,7 @@ pub const MESH_API_PORT: u16 = 7777;
 /// The folders and files of a node.
 #[derive(Debug, Clone)]
 pub struct Paths {
+    root: PathBuf,
     etc: PathBuf,
     lib: PathBuf,
     run: PathBuf,
@@ -27,11 +28,18 @@ impl Paths {
     #[must_use]
     pub fn under(root: &Path) -> Self {
         Self {
+            root: root.to_owned(),
             etc: root.join("etc/sfha"),
             lib: root.join("var/lib/sfha"),
             run: root.join("run/sfha"),
             corosync: root.join("etc/corosync"),
         }
+    }
+
+    /// What all of them are below.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// `/etc/sfha`

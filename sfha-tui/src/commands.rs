@@ -26,6 +26,8 @@ mod check;
 mod config;
 mod doctor;
 mod history;
+mod import;
+mod keep;
 mod members;
 mod programs;
 mod rotate;
@@ -56,6 +58,8 @@ pub fn run(global: &Global, task: Task) -> Result<(), Problem> {
             Ok(())
         }
         Task::Support(SupportTask::Doctor) => doctor::run(global),
+        Task::Support(SupportTask::ImportKeepalived(file)) => import::keepalived(global, &file),
+        Task::Support(task) => runtime()?.block_on(keep::run(global, task)),
         Task::Later(command) => Err(Problem::later(&command)),
         Task::Default | Task::Dashboard if wants_dashboard(global, &task) => dashboard(global),
         task => runtime()?.block_on(ask_daemon(global, task)),

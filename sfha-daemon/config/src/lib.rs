@@ -18,6 +18,7 @@ use sfha_proto::{ErrorCode, Failure};
 pub mod edit;
 mod findings;
 pub mod local;
+pub mod keepalived;
 mod reader;
 mod references;
 mod render;

@@ -10,7 +10,7 @@ use crate::t;
 
 /// All of them.
 pub fn all() -> Vec<Command> {
-    let [doctor] = super::support::commands();
+    let [doctor, report, backup, restore, import] = super::support::commands();
     let [config_check, config_example, reload, propagate] = super::config::commands();
     vec![
         Command::new("status").about(t!("cmd-status")).arg(
@@ -58,6 +58,10 @@ pub fn all() -> Vec<Command> {
         reload,
         propagate,
         doctor,
+        report,
+        backup,
+        restore,
+        import,
         Command::new("logs").about(t!("cmd-logs")).arg(
             Arg::new("follow").short('f').long("follow").action(ArgAction::SetTrue).help(t!("arg-follow")),
         ),
