@@ -6,7 +6,20 @@ set -eu
 
 version=$(package_version)
 awk -v version="$version" '
+	# One entry, in lines of Debian'\''s length.
+	function flush(   words, n, i, line) {
+		if (item == "") return
+		n = split(item, words, " ")
+		line = "  *"
+		for (i = 1; i <= n; i++) {
+			if (length(line " " words[i]) > 78) { print line; line = "   " }
+			line = line " " words[i]
+		}
+		print line
+		item = ""
+	}
 	function close_entry() {
+		flush()
 		if (open) printf "\n -- sfha developers <anhost77@users.noreply.github.com>  %s\n\n", date
 		open = 0
 	}
@@ -23,7 +36,7 @@ awk -v version="$version" '
 		open = 1
 		next
 	}
-	open && /^- / { sub(/^- /, "  * "); print; next }
-	open && /^  [^ ]/ { sub(/^  /, "    "); print }
+	open && /^- / { flush(); item = substr($0, 3); next }
+	open && /^  [^ ]/ { item = item " " substr($0, 3) }
 	END { close_entry() }
 ' CHANGELOG.md

@@ -59,6 +59,22 @@ fast=
 mkdir "$out/.new"
 # shellcheck disable=SC2086 # each empty, or one option
 cargo deb --quiet $locked -p sfha-daemon --profile "$profile" --no-build --no-strip $fast --output "$out/.new/"
+# liblzma's filter for x86 machine code before its strongest compression: cargo-deb has neither, and dpkg reads both.
+# A dictionary larger than what is packed would only cost memory where it is installed.
+if [ "$profile" = release ]; then
+	deb=$(find "$out/.new" -name 'sfha_*.deb')
+	(
+		cd "$out/.new"
+		ar x "$deb" debian-binary control.tar.xz data.tar.xz
+		xz --decompress data.tar.xz
+		xz --format=xz --check=crc64 --x86 --lzma2=preset=9e,dict=32MiB data.tar
+		rm "$deb"
+		ar rcD "$deb" debian-binary control.tar.xz data.tar.xz
+		rm debian-binary control.tar.xz data.tar.xz
+	)
+	limit=$((6 * 1024 * 1024))
+	[ "$(stat -c %s "$deb")" -lt $limit ] || die "the package is larger than $limit bytes"
+fi
 for old in "$out"/sfha_*.deb; do
 	[ -e "$out/.new/${old##*/}" ] || rm -f "$old"
 done

@@ -21,7 +21,7 @@ tools=
 for what in "$@"; do
 	case "$what" in
 	build)
-		packages="$packages gcc libc6-dev dpkg-dev jq gzip
+		packages="$packages gcc libc6-dev dpkg-dev jq gzip xz-utils binutils
 			libcpg-dev libquorum-dev libvotequorum-dev libcmap-dev libcfg-dev"
 		tools="$tools cargo-deb:$deb"
 		;;

@@ -25,6 +25,10 @@ mod words;
 #[allow(dead_code, reason = "the tests of the binary use all of it")]
 mod fake;
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
 use cli::Parsed;
 use paint::Paint;
 use problem::Problem;
@@ -82,6 +86,7 @@ fn report(problem: &Problem, json: bool) {
 }
 
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::new("sfha=debug");
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let filter = Targets::new().with_target("sfha", LevelFilter::DEBUG);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    tracing_subscriber::registry().with(filter).with(lines).init();
 }

@@ -13,6 +13,8 @@ mod config;
 mod conflict;
 #[path = "e2e/contract.rs"]
 mod contract;
+#[path = "e2e/disaster.rs"]
+mod disaster;
 #[path = "e2e/failover.rs"]
 mod failover;
 #[path = "e2e/fencing.rs"]

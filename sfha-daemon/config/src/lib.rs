@@ -17,8 +17,8 @@ use sfha_proto::{ErrorCode, Failure};
 
 pub mod edit;
 mod findings;
-pub mod local;
 pub mod keepalived;
+pub mod local;
 mod reader;
 mod references;
 mod render;
