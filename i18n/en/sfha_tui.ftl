@@ -122,6 +122,8 @@ concern-no-quorum = No quorum: { $votes ->
     } present, { $needed } needed.
 concern-no-leader = No leader for now.
 concern-maintenance = Maintenance: sfha moves, starts and stops nothing.
+concern-maintenance-until = Maintenance until { $at }: sfha moves, starts and stops nothing.
+concern-versions = The nodes do not have the same version of sfha: { $nodes }.
 concern-offline = { $count ->
         [one] { $count } node offline: { $names }.
        *[other] { $count } nodes offline: { $names }.

@@ -124,6 +124,8 @@ concern-no-quorum = Pas de quorum : { $votes ->
     }, il en faut { $needed }.
 concern-no-leader = Pas de leader pour l'instant.
 concern-maintenance = Maintenance : sfha ne déplace, ne démarre et n'arrête rien.
+concern-maintenance-until = Maintenance jusqu'au { $at } : sfha ne déplace, ne démarre et n'arrête rien.
+concern-versions = Les nœuds n'ont pas la même version de sfha : { $nodes }.
 concern-offline = { $count ->
         [one] { $count } nœud hors ligne : { $names }.
        *[other] { $count } nœuds hors ligne : { $names }.

@@ -1,13 +1,15 @@
 //! Is all well? What an operator should know first, worst first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use sfha_proto::config::FileState;
 use sfha_proto::fencing::{FencingPhase, FencingSummary};
 use sfha_proto::status::{ClusterStatus, Phase, VipState};
 
-use crate::t;
 use crate::words::{self, Tone};
+use crate::{format, t};
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +55,16 @@ fn group(status: &ClusterStatus, found: &mut Vec<Concern>) {
         push(found, Tone::Warn, t!("concern-no-leader"));
     }
     if status.maintenance {
-        push(found, Tone::Warn, t!("concern-maintenance"));
+        let until = status.maintenance_until.and_then(|until| Timestamp::from_second(until).ok());
+        let text = match until {
+            // With its date: a status may be looked at on another day.
+            Some(until) => {
+                let at = format::moment(until, Timestamp::UNIX_EPOCH, &TimeZone::system());
+                t!("concern-maintenance-until", at = at)
+            }
+            None => t!("concern-maintenance"),
+        };
+        push(found, Tone::Warn, text);
     }
 }
 
@@ -129,6 +140,13 @@ fn rest(status: &ClusterStatus, found: &mut Vec<Concern>) {
             None => {}
         }
     }
+    let programs: BTreeMap<&str, &str> =
+        status.nodes.iter().filter_map(|node| Some((node.name.as_str(), node.program.as_deref()?))).collect();
+    if programs.values().collect::<BTreeSet<_>>().len() > 1 {
+        let each: Vec<String> =
+            programs.iter().map(|(node, version)| format!("{node} ({version})")).collect();
+        push(found, Tone::Warn, t!("concern-versions", nodes = each.join(", ")));
+    }
     for check in status.health.iter().filter(|check| check.healthy == Some(false)) {
         push(found, Tone::Bad, t!("concern-health", name = check.name.as_str()));
     }
@@ -146,7 +164,7 @@ fn has_failed(fencing: &FencingSummary, name: &str) -> bool {
 /// What stands still until somebody does something.
 fn stuck(fencing: &FencingSummary, found: &mut Vec<Concern>) {
     if let Some(ms) = fencing.watchdog.as_ref().and_then(|watchdog| watchdog.reset_ms) {
-        push(found, Tone::Bad, t!("concern-watchdog", time = crate::format::millis(ms)));
+        push(found, Tone::Bad, t!("concern-watchdog", time = format::millis(ms)));
     }
     let failed: Vec<&str> =
         fencing.pending.iter().map(String::as_str).filter(|name| has_failed(fencing, name)).collect();
@@ -178,6 +196,23 @@ fn fencing(fencing: &FencingSummary, found: &mut Vec<Concern>) {
 mod tests {
     use super::*;
     use sfha_proto::mesh::LinkStatus;
+
+    #[test]
+    fn an_end_of_maintenance_and_a_node_left_behind_by_an_upgrade_are_told() {
+        let mut status: ClusterStatus =
+            serde_json::from_str(include_str!("../tests/fixtures/healthy.json")).unwrap();
+        (status.maintenance, status.maintenance_until) = (true, Some(1_800_000_000));
+        let versions = ["0.1.0", "0.2.0", "0.1.0"];
+        for (node, version) in status.nodes.iter_mut().zip(versions) {
+            node.program = Some(version.to_owned());
+        }
+        let found: Vec<String> = concerns(&status).into_iter().map(|concern| concern.text).collect();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("15/01/2027"), "{found:?}");
+        assert!(found[1].contains("node2 (0.2.0)"), "{found:?}");
+        status.nodes[1].program = Some("0.1.0".to_owned());
+        assert_eq!(concerns(&status).len(), 1);
+    }
 
     #[test]
     fn a_fencing_that_failed_says_what_is_left_to_do() {

@@ -72,15 +72,20 @@ fn node(app: &App, status: &ClusterStatus, node: &NodeStatus) -> Vec<Pair> {
         plain(t!("pair-standby"), yes_no(node.standby)),
         plain(t!("pair-holds"), held),
     ];
-    if node.name == status.node {
-        pairs.push(plain(t!("pair-version"), status.version.clone()));
-        if let Some(state) = &status.state {
-            let (epoch, version, hash) = (state.epoch, state.version, state.hash.as_str());
-            pairs.push(plain(
-                t!("pair-state-version"),
-                t!("state-version", epoch = epoch, version = version, hash = hash),
-            ));
-        }
+    let here = node.name == status.node;
+    let program = node.program.clone().or_else(|| here.then(|| status.version.clone()));
+    pairs.extend(program.map(|version| plain(t!("pair-version"), version)));
+    if let Some(state) = node.state.as_ref().or(status.state.as_ref().filter(|_| here)) {
+        let (epoch, version, hash) = (state.epoch, state.version, state.hash.as_str());
+        let text = t!("state-version", epoch = epoch, version = version, hash = hash);
+        let tone = if Some(state) == status.state.as_ref() { Tone::Plain } else { Tone::Warn };
+        pairs.push((t!("pair-state-version"), text, tone));
+    }
+    if let Some(fencing) = status.fencing.nodes.iter().find(|known| known.name == node.name) {
+        let (tone, phase) = words::fencing::phase(fencing.phase);
+        let details = words::fencing::details(fencing, app.status_age_ms());
+        let both = if details.is_empty() { phase } else { format!("{phase}, {details}") };
+        pairs.push((t!("fact-fencing"), both, tone));
     }
     pairs
 }
@@ -109,8 +114,8 @@ fn service(app: &App, service: &ServiceStatus) -> Vec<Pair> {
         (t!("pair-health"), health, health_tone),
         plain(t!("pair-failures"), service.failures.to_string()),
     ];
-    if let Some(problem) = &service.problem {
-        pairs.push((t!("pair-problem"), words::problem(problem), Tone::Bad));
+    if let Some(problem) = words::service_problem(service) {
+        pairs.push((t!("pair-problem"), problem, Tone::Bad));
     }
     pairs
 }
