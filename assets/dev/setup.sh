@@ -26,7 +26,8 @@ for what in "$@"; do
 		tools="$tools cargo-deb:$deb"
 		;;
 	lab)
-		packages="$packages corosync systemd systemd-container dbus iproute2 nftables iputils-ping
+		packages="$packages corosync corosync-qdevice corosync-qnetd systemd systemd-container dbus
+			iproute2 nftables iputils-ping
 			tcpdump wireguard-tools tmux qemu-system-x86 linux-image-amd64 busybox-static kmod
 			procps util-linux fence-agents"
 		tools="$tools cargo-nextest:$nextest"
@@ -92,7 +93,7 @@ if [ -n "$missing" ]; then
 	fi
 	rm -f "$log"
 	# ... nor at the next boot.
-	for unit in corosync keepalived nftables; do
+	for unit in corosync corosync-qdevice corosync-qnetd keepalived nftables; do
 		case " $missing " in
 		*[[:space:]]"$unit"[[:space:]]*) systemctl --quiet disable "$unit.service" 2>/dev/null || true ;;
 		esac

@@ -211,6 +211,9 @@ quorum-yes = yes, { $votes ->
         [one] { $votes } vote
        *[other] { $votes } votes
     } of { $expected } ({ $needed } needed)
+quorum-device-votes = qdevice { $host }: votes for this side
+quorum-device-silent = qdevice { $host }: does not vote for this side
+quorum-device-gone = qdevice { $host }: does not answer this node
 quorum-no = NO, { $votes ->
         [0] no vote
         [one] { $votes } vote
@@ -922,6 +925,7 @@ change-kind = { $kind ->
         [health-check] health check
         [constraint] constraint
         [failback] failback
+        [qdevice] qdevice
         [priority] priority of
        *[other] { $kind }
     }
@@ -1001,6 +1005,8 @@ finding-bad-url = “{ $value }” is not a URL of http or https, without a pass
     .next = For example: http://127.0.0.1:8080/health.
 finding-bad-target = “{ $value }” is not HOST:PORT.
     .next = For example: 127.0.0.1:22, or [fd00::1]:22.
+finding-bad-host = “{ $value }” is neither an address nor the name of a host.
+    .next = For example: 192.168.1.9, or qnetd.example.com.
 finding-bad-path = “{ $value }” is not a whole path.
     .next = It begins with “/”.
 finding-bad-listen = “{ $value }” is neither ADDRESS:PORT nor a whole path.

@@ -216,6 +216,9 @@ quorum-yes = oui, { $votes ->
         [one] { $needed } requis
        *[other] { $needed } requis
     })
+quorum-device-votes = qdevice { $host } : vote pour ce côté
+quorum-device-silent = qdevice { $host } : ne vote pas pour ce côté
+quorum-device-gone = qdevice { $host } : ne répond pas à ce nœud
 quorum-no = NON, { $votes ->
         [0] aucun vote
         [one] { $votes } vote
@@ -930,6 +933,7 @@ change-kind = { $kind ->
         [health-check] contrôle de santé
         [constraint] contrainte
         [failback] retour au nœud préféré
+        [qdevice] qdevice
         [priority] priorité de
        *[other] { $kind }
     }
@@ -1009,6 +1013,8 @@ finding-bad-url = « { $value } » n'est pas une URL http ou https, sans mot d
     .next = Par exemple : http://127.0.0.1:8080/health.
 finding-bad-target = « { $value } » n'est pas HÔTE:PORT.
     .next = Par exemple : 127.0.0.1:22, ou [fd00::1]:22.
+finding-bad-host = « { $value } » n'est ni une adresse ni un nom d'hôte.
+    .next = Par exemple : 192.168.1.9, ou qnetd.example.com.
 finding-bad-path = « { $value } » n'est pas un chemin complet.
     .next = Il commence par « / ».
 finding-bad-listen = « { $value } » n'est ni ADRESSE:PORT ni un chemin complet.

@@ -26,6 +26,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use sfha_core::qdevice::{Algorithm, Qdevice, Tls};
 
 mod parse;
 #[cfg(test)]
@@ -129,6 +130,18 @@ pub struct CorosyncConf {
     pub profile: Profile,
     /// `knet_mtu` in bytes: the MTU of the interface the links run over. None: knet finds it out by itself.
     pub mtu: Option<u16>,
+    /// A vote from outside; written for two nodes and more.
+    pub device: Option<ConfDevice>,
+}
+
+/// `quorum.device`, of model `net`: the only one there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfDevice {
+    /// What it is.
+    #[serde(flatten)]
+    pub qdevice: Qdevice,
+    /// How long it may say nothing, in milliseconds.
+    pub timeout_ms: u32,
 }
 
 /// Why a configuration is not rendered.
@@ -137,6 +150,9 @@ pub enum InvalidConf {
     /// The node list is empty.
     #[error("no node")]
     NoNode,
+    /// The device's host or port cannot be one.
+    #[error("bad host or port of the quorum device: {0:?}")]
+    BadDevice(String),
     /// `config_version` is 0.
     #[error("config_version is 0")]
     NoVersion,
@@ -212,15 +228,27 @@ impl CorosyncConf {
         if !(MIN_CONSENSUS_MS..=MAX_TIMEOUT_MS).contains(&consensus) {
             return Err(InvalidConf::Consensus(consensus));
         }
+        if let Some(device) = &self.device
+            && device.qdevice.check().is_err()
+        {
+            return Err(InvalidConf::BadDevice(device.qdevice.host.clone()));
+        }
         match self.mtu {
             Some(mtu) if mtu < 576 => Err(InvalidConf::Mtu(mtu)),
             _ => Ok(()),
         }
     }
 
-    /// Whether the two-node rule applies: one of two may go on alone, after both have met once.
+    /// Whether the two-node rule applies: one of two may go on alone, after both have met once. A device's vote
+    /// takes its place.
     pub fn two_node(&self) -> bool {
-        self.nodes.len() == 2
+        self.nodes.len() == 2 && self.device.is_none()
+    }
+
+    /// The device, where there is something to decide. Alone a node needs no vote to go on, and could not go on
+    /// for want of one.
+    fn device(&self) -> Option<&ConfDevice> {
+        self.device.as_ref().filter(|_| self.nodes.len() > 1)
     }
 
     /// `ip_version`, which restricts literal addresses too: the families in use and no other.
@@ -273,6 +301,9 @@ fn write_sections(out: &mut String, conf: &CorosyncConf) -> std::fmt::Result {
     if conf.two_node() {
         writeln!(out, "    two_node: 1")?;
     }
+    if let Some(device) = conf.device() {
+        write_device(out, device, conf.nodes.len())?;
+    }
     writeln!(out, "}}\n\nnodelist {{")?;
     for node in &conf.nodes {
         writeln!(out, "    node {{")?;
@@ -289,6 +320,30 @@ fn write_sections(out: &mut String, conf: &CorosyncConf) -> std::fmt::Result {
     writeln!(out, "    to_logfile: no")?;
     writeln!(out, "    to_syslog: yes")?;
     writeln!(out, "}}")
+}
+
+fn write_device(out: &mut String, device: &ConfDevice, nodes: usize) -> std::fmt::Result {
+    let ConfDevice { qdevice, timeout_ms } = device;
+    let algorithm = match qdevice.algorithm {
+        Algorithm::Ffsplit => "ffsplit",
+        Algorithm::Lms => "lms",
+    };
+    let tls = match qdevice.tls {
+        Tls::Off => "off",
+        Tls::On => "on",
+        Tls::Required => "required",
+    };
+    writeln!(out, "    device {{")?;
+    writeln!(out, "        model: net")?;
+    writeln!(out, "        votes: {}", qdevice.votes(nodes))?;
+    writeln!(out, "        timeout: {timeout_ms}")?;
+    writeln!(out, "        net {{")?;
+    writeln!(out, "            host: {}", qdevice.host)?;
+    writeln!(out, "            port: {}", qdevice.port)?;
+    writeln!(out, "            algorithm: {algorithm}")?;
+    writeln!(out, "            tls: {tls}")?;
+    writeln!(out, "        }}")?;
+    writeln!(out, "    }}")
 }
 
 fn check_name(name: &str) -> Result<(), InvalidConf> {

@@ -388,7 +388,7 @@ fn blank(phase: Phase) -> ClusterStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         maintenance: false,
         maintenance_until: None,
-        quorum: QuorumStatus { quorate: false, votes: None, expected: None, needed: None },
+        quorum: QuorumStatus { quorate: false, votes: None, expected: None, needed: None, device: None },
         leader: None,
         nodes: Vec::new(),
         vips: Vec::new(),

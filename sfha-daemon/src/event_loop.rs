@@ -543,6 +543,10 @@ fn translate(event: CorosyncEvent, me: NodeId) -> Option<Event> {
         CorosyncEvent::Votes { expected, total, needed, .. } => {
             Some(Event::Votes { total, expected, needed })
         }
+        CorosyncEvent::Device { votes } => {
+            info!(votes, "quorum device");
+            Some(Event::Device { votes })
+        }
         CorosyncEvent::Membership { members, left, .. } => {
             info!(?members, ?left, "group");
             let left = left.into_iter().map(|(gone, why)| (member(gone), reason(why))).collect();

@@ -43,6 +43,7 @@ pub mod mesh_file;
 pub mod metrics;
 pub mod paths;
 pub mod probes;
+pub mod qdevice;
 pub mod recorder;
 pub mod report;
 pub mod rotation;

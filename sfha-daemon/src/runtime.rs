@@ -32,6 +32,7 @@ use crate::mesh::{self, Followed, MeshHandle, MeshTask, Own, describe, internal,
 use crate::mesh_api::{self, Api};
 use crate::mesh_client;
 use crate::probes::Probes;
+use crate::qdevice;
 use crate::recorder::Recorder;
 use crate::rotation::{self, Rotator};
 use crate::services::{self, Kept, Services};
@@ -214,6 +215,7 @@ impl Runtime {
         // Not among the tasks: it ends by itself, once the event loop has said the last.
         tokio::spawn(follower.run(mesh.as_ref().map(MeshHandle::watch), links.clone()));
         tasks.spawn(keep_corosync(systemd.clone(), core.clone()));
+        tasks.spawn(qdevice::keep(systemd.clone(), core.clone()));
         tasks.spawn(end_what_is_over(core.clone()));
         tasks.spawn(members::watch_absence(core.clone()));
         let name = node.config.node.name.clone();

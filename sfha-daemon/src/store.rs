@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sfha_core::qdevice::Qdevice;
 use sfha_core::state::STATE_FORMAT;
 use sfha_core::{ClusterState, NodeId};
 use sfha_proto::{ErrorCode, Failure};
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::backup;
 use crate::config_file::ConfigFile;
-use crate::corosync_conf::{ConfNode, CorosyncConf, Profile, render};
+use crate::corosync_conf::{ConfDevice, ConfNode, CorosyncConf, Profile, render};
 use crate::depart::Marker;
 use crate::files;
 use crate::io::wireguard::PrivateKey;
@@ -198,6 +199,11 @@ pub fn corosync_conf(state: &ClusterState) -> Result<String, Failure> {
         nodes: state.nodes.iter().map(node).collect(),
         profile: profile(state),
         mtu: state.mesh.as_ref().map(|mesh| u16::try_from(mesh.mtu).unwrap_or(u16::MAX)),
+        device: state.corosync.qdevice.clone().map(|qdevice| ConfDevice {
+            qdevice,
+            timeout_ms: u32::try_from(Qdevice::timeout(&state.corosync.profile).as_millis())
+                .unwrap_or(u32::MAX),
+        }),
     };
     render(&conf).map_err(|error| {
         Failure::new(ErrorCode::Internal).with("what", "corosync.conf").with("cause", error.to_string())

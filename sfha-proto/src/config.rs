@@ -76,6 +76,8 @@ pub enum FindingCode {
     BadUrl,
     /// Not `HOST:PORT`. Details: `value`.
     BadTarget,
+    /// Neither an address nor the name of a host. Details: `value`.
+    BadHost,
     /// Not an absolute path. Details: `value`.
     BadPath,
     /// Neither `ADDRESS:PORT` nor an absolute path. Details: `value`.
@@ -174,7 +176,7 @@ pub struct Reloaded {
 /// One entry that differs between two configurations.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
-    /// `vip`, `service`, `health-check`, `constraint`, `failback`, `stonith` or `priority`.
+    /// `vip`, `service`, `health-check`, `constraint`, `failback`, `qdevice`, `stonith` or `priority`.
     pub kind: String,
     /// Its name; of a constraint: what it says.
     pub name: String,

@@ -91,6 +91,18 @@ pub struct QuorumStatus {
     pub expected: Option<u32>,
     /// Votes needed for quorum.
     pub needed: Option<u32>,
+    /// The quorum device; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<QuorumDevice>,
+}
+
+/// A vote from outside the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuorumDevice {
+    /// Its host.
+    pub host: String,
+    /// Whether it votes for the side of this node; `null`: it cannot be reached, or Corosync waits for it.
+    pub votes: Option<bool>,
 }
 
 /// One node.

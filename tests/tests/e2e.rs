@@ -35,6 +35,8 @@ mod nat;
 mod network;
 #[path = "e2e/observability.rs"]
 mod observability;
+#[path = "e2e/qdevice.rs"]
+mod qdevice;
 #[path = "e2e/refusals.rs"]
 mod refusals;
 #[path = "e2e/removal.rs"]

@@ -70,7 +70,11 @@ impl<'t> Document<'t> {
     /// Adds or removes the entry, or replaces what differs in it.
     fn by_key(&self, change: &Change, _: &Shared) -> Option<String> {
         let Some(list) = list_of(&change.key) else {
-            return if change.key == Key::Stonith { self.stonith(change) } else { self.failback(change) };
+            return match change.key {
+                Key::Stonith => self.stonith(change),
+                Key::Qdevice => self.qdevice(change),
+                _ => self.failback(change),
+            };
         };
         match (&change.to, self.item(list, &change.key)) {
             (None, Some(item)) => Some(self.splice(vec![(self.item_lines(item)?, String::new())])),
@@ -197,6 +201,22 @@ impl<'t> Document<'t> {
         Some(())
     }
 
+    /// The device is all that `corosync:` has, so the section comes and goes with it.
+    fn qdevice(&self, change: &Change) -> Option<String> {
+        let lines = change.to.as_ref().map(|entry| {
+            let device = Written::Map(fields(&change.key, entry));
+            render::lines(&[("corosync", Written::Map(vec![("qdevice", device)]))], 0)
+        });
+        let splice = match (self.root.get("corosync"), lines) {
+            (Some((key, value)), lines) => {
+                (self.pair_lines(key, value)?, self.join(&lines.unwrap_or_default()))
+            }
+            (None, Some(lines)) => self.insert(self.text.len(), &[vec![String::new()], lines].concat()),
+            (None, None) => return None,
+        };
+        Some(self.splice(vec![splice]))
+    }
+
     fn items(&self, list: &str) -> &[Node] {
         match self.root.get(list) {
             Some((_, Node { value: Value::List(items), .. })) => items,
@@ -214,7 +234,7 @@ impl<'t> Document<'t> {
                 Written::Text(text) => says(item, name, text),
                 _ => false,
             }),
-            Key::Failback | Key::Stonith => false,
+            Key::Failback | Key::Stonith | Key::Qdevice => false,
         })
     }
 
@@ -362,7 +382,7 @@ impl<'t> Document<'t> {
 
 fn list_of(key: &Key) -> Option<&'static str> {
     match key {
-        Key::Failback | Key::Stonith => None,
+        Key::Failback | Key::Stonith | Key::Qdevice => None,
         Key::Vip(_) => Some("vips"),
         Key::Service(_) => Some("services"),
         Key::Check(_) => Some("health_checks"),
@@ -373,7 +393,7 @@ fn list_of(key: &Key) -> Option<&'static str> {
 fn fields(key: &Key, entry: &Entry) -> Vec<Field> {
     let name = match key {
         Key::Vip(name) | Key::Service(name) | Key::Check(name) => name,
-        Key::Constraint(_) | Key::Failback | Key::Stonith => "",
+        Key::Constraint(_) | Key::Failback | Key::Stonith | Key::Qdevice => "",
     };
     render::fields(name, entry)
 }

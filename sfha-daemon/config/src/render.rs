@@ -1,6 +1,7 @@
 //! Entries as the lines of a file: only what is not so by default, in the spelling of the example.
 
 use serde_json::{Map, Value, json};
+use sfha_core::qdevice::{Algorithm, QDEVICE_PORT, Qdevice, Tls};
 use sfha_core::resources::{
     self, Constraint, Elsewhere, HealthCheck, Probe, Service, default_failure_expiry_s,
     default_start_timeout_ms, default_stop_timeout_ms,
@@ -48,6 +49,7 @@ pub type Field = (&'static str, Written);
 pub fn fields(name: &str, entry: &Entry) -> Vec<Field> {
     match entry {
         Entry::Failback(failback) => vec![("failback", bare(failback))],
+        Entry::Qdevice(qdevice) => qdevice_fields(qdevice),
         Entry::Vip(vip) => vip_fields(name, vip),
         Entry::Service(managed) => {
             let mut fields = service_fields(name, &managed.service);
@@ -69,6 +71,24 @@ pub fn fields(name: &str, entry: &Entry) -> Vec<Field> {
         }
         Entry::Stonith(settings) => stonith::fields(settings),
     }
+}
+
+fn qdevice_fields(qdevice: &Qdevice) -> Vec<Field> {
+    let Qdevice { host, port, algorithm, tls } = qdevice;
+    let mut fields = vec![("model", text("net")), ("host", text(host))];
+    if *port != QDEVICE_PORT {
+        fields.push(("port", bare(port)));
+    }
+    match algorithm {
+        Algorithm::Ffsplit => {}
+        Algorithm::Lms => fields.push(("algorithm", text("lms"))),
+    }
+    match tls {
+        Tls::Required => {}
+        Tls::On => fields.push(("tls", text("on"))),
+        Tls::Off => fields.push(("tls", text("off"))),
+    }
+    fields
 }
 
 fn vip_fields(name: &str, vip: &Vip) -> Vec<Field> {

@@ -10,6 +10,7 @@ use crate::shared::Shared;
 use crate::stonith::LocalSecrets;
 use crate::yaml::{Mark, Node};
 
+mod corosync;
 mod local;
 mod resources;
 pub mod stonith;
@@ -31,6 +32,7 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
             "cluster",
             "node",
             "mesh",
+            "corosync",
             "vips",
             "services",
             "health_checks",
@@ -45,6 +47,8 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
     ("cluster", &["name", "failback", "quorum_required", "failover_delay_ms", "poll_interval_ms"]),
     ("node", &["name", "priority"]),
     ("mesh", &["enabled"]),
+    ("corosync", &["qdevice"]),
+    ("corosync.qdevice", &["model", "host", "port", "algorithm", "tls"]),
     ("vips[]", &["name", "ip", "cidr", "interface", "prefer"]),
     (
         "services[]",
@@ -244,6 +248,9 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
     decode_node(&top, reader, &mut decoded);
     if let Some(mesh) = section(&top, "mesh", reader) {
         decoded.config.mesh = reader.boolean(&mesh, "enabled");
+    }
+    if let Some(corosync) = section(&top, "corosync", reader) {
+        decoded.config.shared.qdevice = corosync::qdevice(&corosync, reader);
     }
     if let Some(logging) = section(&top, "logging", reader) {
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));

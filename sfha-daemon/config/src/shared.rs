@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sfha_core::fencing::settings::FencingSettings;
+use sfha_core::qdevice::Qdevice;
 use sfha_core::resources::{Configured, Constraint, HealthCheck, Policy, Service};
 use sfha_core::state::Vip;
 use sfha_proto::config::Change as Told;
@@ -28,6 +29,9 @@ pub struct Shared {
     /// `stonith`, without secrets.
     #[serde(default)]
     pub stonith: FencingSettings,
+    /// `corosync.qdevice`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qdevice: Option<Qdevice>,
 }
 
 impl Default for Shared {
@@ -74,6 +78,7 @@ impl From<&Configured> for Shared {
                 .collect(),
             constraints: configured.constraints.iter().filter(known).cloned().collect(),
             stonith: configured.stonith.clone(),
+            qdevice: configured.qdevice.clone(),
         }
     }
 }
@@ -95,6 +100,7 @@ impl From<&Shared> for Configured {
             checks,
             constraints: shared.constraints.iter().cloned().collect(),
             stonith: shared.stonith.clone(),
+            qdevice: shared.qdevice.clone(),
         }
     }
 }
@@ -104,6 +110,8 @@ impl From<&Shared> for Configured {
 pub enum Key {
     /// `cluster.failback`
     Failback,
+    /// `corosync.qdevice`
+    Qdevice,
     /// A VIP.
     Vip(String),
     /// A service.
@@ -121,6 +129,8 @@ pub enum Key {
 pub enum Entry {
     /// `cluster.failback`
     Failback(bool),
+    /// `corosync.qdevice`
+    Qdevice(Qdevice),
     /// A VIP.
     Vip(Vip),
     /// A service.
@@ -149,6 +159,9 @@ impl Shared {
     #[must_use]
     pub fn entries(&self) -> BTreeMap<Key, Entry> {
         let mut entries = BTreeMap::from([(Key::Failback, Entry::Failback(self.failback))]);
+        if let Some(qdevice) = &self.qdevice {
+            entries.insert(Key::Qdevice, Entry::Qdevice(qdevice.clone()));
+        }
         for (name, vip) in &self.vips {
             entries.insert(Key::Vip(name.clone()), Entry::Vip(vip.clone()));
         }
@@ -191,6 +204,12 @@ impl Shared {
             }
             (Key::Stonith, Some(Entry::Stonith(settings))) => self.stonith = (**settings).clone(),
             (Key::Stonith, _) => self.stonith = FencingSettings::off(),
+            (Key::Qdevice, to) => {
+                self.qdevice = match to {
+                    Some(Entry::Qdevice(qdevice)) => Some(qdevice.clone()),
+                    _ => None,
+                };
+            }
             (Key::Vip(name), Some(Entry::Vip(vip))) => {
                 self.vips.insert(name.clone(), vip.clone());
             }
@@ -234,6 +253,7 @@ impl Change {
         let (kind, name) = match &self.key {
             Key::Failback => ("failback", String::new()),
             Key::Stonith => ("stonith", String::new()),
+            Key::Qdevice => ("qdevice", String::new()),
             Key::Vip(name) => ("vip", name.clone()),
             Key::Service(name) => ("service", name.clone()),
             Key::Check(name) => ("health-check", name.clone()),

@@ -275,6 +275,15 @@ fn each_kind_of_fault_has_its_code() {
             "health_checks: [{name: a, type: http, url: 'http://u:p@x/'}]",
             &["bad-url health_checks[0].url 3:44 value=http://u:p@x/"],
         ),
+        ("corosync: {qdevice: {}}", &["missing-key corosync.qdevice.host 3:21 name=host"]),
+        (
+            "corosync: {qdevice: {host: 'a b', port: 0, algorithm: lsm}}",
+            &[
+                "bad-host corosync.qdevice.host 3:28 value=a b",
+                "out-of-range corosync.qdevice.port 3:41 least=1 most=65535 value=0",
+                "not-allowed corosync.qdevice.algorithm 3:55 allowed=ffsplit, lms suggestion=lms value=lsm",
+            ],
+        ),
         ("health_checks: [{name: a, target: 'x:0'}]", &["bad-target health_checks[0].target 3:35 value=x:0"]),
         (
             "health_checks: [{name: a, type: program, command: [x]}]",

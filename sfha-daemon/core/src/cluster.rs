@@ -79,6 +79,10 @@ pub struct Cluster {
     member: Option<Member>,
     quorum: Option<QuorumView>,
     votes: Option<(u32, u32, u32)>,
+    /// Whether the quorum device votes for this side.
+    device: Option<bool>,
+    /// A node was lost and the quorum device has not said who goes on: this node had quorum before.
+    awaits_device: bool,
     /// Ring of the group's last change; `None` until one was told (Corosync does not tell the ring that
     /// is there when the group is joined).
     ring: Option<Ring>,
@@ -248,6 +252,8 @@ impl Cluster {
             member: None,
             quorum: None,
             votes: None,
+            device: None,
+            awaits_device: false,
             ring: None,
             ring_pending: false,
             gone: BTreeSet::new(),
@@ -302,6 +308,7 @@ impl Cluster {
                 self.hear_quorum(QuorumView { quorate, ring, members }, now);
             }
             Event::Votes { total, expected, needed } => self.votes = Some((total, expected, needed)),
+            Event::Device { votes } => self.device = votes,
             Event::Ring { ring } => {
                 self.ring = Some(ring);
                 self.ring_pending = false;

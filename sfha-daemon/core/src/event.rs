@@ -70,6 +70,11 @@ pub enum Event {
         /// Votes needed.
         needed: u32,
     },
+    /// Whether the quorum device gives this side its vote; `None`: there is none, or it says nothing.
+    Device {
+        /// It does.
+        votes: Option<bool>,
+    },
     /// The ring that the group's messages and memberships belong to from now on.
     Ring {
         /// It.

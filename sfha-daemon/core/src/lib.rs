@@ -42,6 +42,7 @@ pub mod mesh_vips;
 pub mod message;
 pub mod path;
 pub mod placement;
+pub mod qdevice;
 pub mod resources;
 pub mod rotation;
 pub mod state;

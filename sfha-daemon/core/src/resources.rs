@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::fencing::FencingSettings;
+use crate::qdevice::Qdevice;
 use crate::state::Vip;
 
 /// Most services a cluster can have.
@@ -43,6 +44,9 @@ pub struct Configured {
     /// How fencing is set up; no secrets.
     #[serde(default)]
     pub stonith: FencingSettings,
+    /// A vote from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qdevice: Option<Qdevice>,
 }
 
 /// How resources are placed.

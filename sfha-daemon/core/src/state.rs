@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::fencing::{FencingSettings, FencingState};
+use crate::qdevice::Qdevice;
 use crate::resources::{Configured, Constraint, DEFAULT_PRIORITY, HealthCheck, Policy, Service};
 use crate::rotation::Rotation;
 
@@ -144,8 +145,11 @@ pub struct MeshSettings {
 pub struct CorosyncSettings {
     /// `fast`, `lan` or `wan`.
     pub profile: String,
-    /// `config_version` of `corosync.conf`: raised by every change of its node list.
+    /// `config_version` of `corosync.conf`: raised by every change of its node list, and of the device.
     pub config_version: u64,
+    /// A vote from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub qdevice: Option<Qdevice>,
 }
 
 /// One node.
@@ -229,7 +233,7 @@ impl ClusterState {
             begun: 1,
             cluster: cluster.to_owned(),
             mesh,
-            corosync: CorosyncSettings { profile: profile.to_owned(), config_version: 1 },
+            corosync: CorosyncSettings { profile: profile.to_owned(), config_version: 1, qdevice: None },
             next_node_id: 2,
             nodes: BTreeMap::from([(1, first)]),
             vips: BTreeMap::new(),
@@ -260,6 +264,7 @@ impl ClusterState {
             checks: self.checks.clone(),
             constraints: self.constraints.clone(),
             stonith: self.stonith.clone(),
+            qdevice: self.corosync.qdevice.clone(),
         }
     }
 

@@ -1,4 +1,5 @@
-//! Reading a `corosync.conf` back: as much of the format as sfha writes, unknown keys skipped.
+//! Reading a `corosync.conf` back: as much of the format as sfha writes, but for the quorum device; unknown keys
+//! skipped.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -59,6 +60,7 @@ pub fn parse(text: &str) -> Result<CorosyncConf, ParseError> {
         nodes: Vec::new(),
         profile: Profile::default(),
         mtu: None,
+        device: None,
     };
     let (mut token, mut consensus) = (DEFAULT_TOKEN_MS, None);
     let mut node = NodeDraft::default();

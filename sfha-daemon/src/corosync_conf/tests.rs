@@ -16,7 +16,28 @@ fn conf(ids: &[u32]) -> CorosyncConf {
         nodes: ids.iter().copied().map(node).collect(),
         profile: Profile::Lan,
         mtu: Some(1420),
+        device: None,
     }
+}
+
+#[test]
+fn a_device_takes_the_place_of_the_two_node_rule_and_a_node_alone_needs_none() {
+    let qdevice =
+        Qdevice { host: "q.example".to_owned(), port: 5403, algorithm: Algorithm::Lms, tls: Tls::On };
+    let with = |ids: &[u32], qdevice: &Qdevice| {
+        let device = Some(ConfDevice { qdevice: qdevice.clone(), timeout_ms: 2000 });
+        render(&CorosyncConf { device, ..conf(ids) })
+    };
+    let text = with(&[1, 2, 3], &qdevice).unwrap();
+    let device = "    device {\n        model: net\n        votes: 2\n        timeout: 2000\n        net {\n            \
+                  host: q.example\n            port: 5403\n            algorithm: lms\n            tls: on\n        }\n    }\n";
+    assert!(text.contains(device), "{text}");
+    let ffsplit = Qdevice { algorithm: Algorithm::Ffsplit, ..qdevice.clone() };
+    let text = with(&[1, 2], &ffsplit).unwrap();
+    assert!(text.contains("votes: 1") && !text.contains("two_node"), "{text}");
+    assert!(!with(&[1], &qdevice).unwrap().contains("device"));
+    let bad = Qdevice { host: "a\nb".to_owned(), ..qdevice };
+    assert_eq!(with(&[1, 2], &bad), Err(InvalidConf::BadDevice("a\nb".to_owned())));
 }
 
 #[test]
@@ -192,7 +213,7 @@ prop_compose! {
                 ring1: second_link.then(|| Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, third.into(), low.into()).into()),
             }
         });
-        CorosyncConf { cluster_name, config_version, nodes: nodes.collect(), profile, mtu }
+        CorosyncConf { cluster_name, config_version, nodes: nodes.collect(), profile, mtu, device: None }
     }
 }
 

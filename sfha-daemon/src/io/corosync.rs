@@ -140,6 +140,11 @@ pub enum CorosyncEvent {
         /// `wait_for_all` is in force (not whether this node is still waiting).
         wait_for_all: bool,
     },
+    /// What this node's quorum device does, whenever that changes; not sent where there is none.
+    Device {
+        /// Whether it votes for its side; `None`: it is gone.
+        votes: Option<bool>,
+    },
     /// The group changed.
     Membership {
         /// Its members now, ascending.

@@ -162,6 +162,7 @@ impl Lab {
         let node =
             |id: &u32| ConfNode { id: *id, name: format!("n{id}"), ring0: address(*id).into(), ring1: None };
         render(&CorosyncConf {
+            device: None,
             cluster_name: "test".to_owned(),
             config_version: version,
             nodes: nodes.iter().map(node).collect(),

@@ -76,7 +76,7 @@ fn facts(status: &ClusterStatus, paint: Paint) -> String {
 /// Votes in words.
 pub fn quorum(status: &ClusterStatus) -> String {
     let q = &status.quorum;
-    match (q.votes, q.expected, q.needed) {
+    let votes = match (q.votes, q.expected, q.needed) {
         (Some(votes), Some(expected), Some(needed)) if q.quorate => {
             t!("quorum-yes", votes = votes, expected = expected, needed = needed)
         }
@@ -84,6 +84,18 @@ pub fn quorum(status: &ClusterStatus) -> String {
             t!("quorum-no", votes = votes, expected = expected, needed = needed)
         }
         _ => t!("quorum-unknown"),
+    };
+    match &q.device {
+        None => votes,
+        Some(device) => {
+            let host = device.host.as_str();
+            let device = match device.votes {
+                Some(true) => t!("quorum-device-votes", host = host),
+                Some(false) => t!("quorum-device-silent", host = host),
+                None => t!("quorum-device-gone", host = host),
+            };
+            format!("{votes}; {device}")
+        }
     }
 }
 

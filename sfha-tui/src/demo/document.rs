@@ -52,6 +52,7 @@ impl World {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             maintenance: self.maintenance,
             quorum: QuorumStatus {
+                device: None,
                 quorate: true,
                 votes: Some(votes),
                 expected: Some(count(self.nodes.len())),

@@ -3,6 +3,7 @@ use sfha_core::fencing::settings::{
     Agent, FencingSettings, GuestType, Level, OnStopFailure, Proxmox, Safety, Target, Trust, WatchdogDevice,
     Webhook,
 };
+use sfha_core::qdevice::{Algorithm, Qdevice, Tls};
 use sfha_core::resources::{Constraint, Elsewhere, HealthCheck, Probe, Service};
 use sfha_core::state::Vip;
 
@@ -71,6 +72,19 @@ fn diff(old: &str, new: &str) -> Vec<String> {
         new.pop();
     }
     old.iter().map(|line| format!("-{line}")).chain(new.iter().map(|line| format!("+{line}"))).collect()
+}
+
+#[test]
+fn a_quorum_device_comes_changes_and_goes() {
+    let device = |algorithm| Qdevice { host: "10.0.0.9".to_owned(), port: 5403, algorithm, tls: Tls::Off };
+    let added =
+        ["+", "+corosync:", "+  qdevice:", "+    model: net", "+    host: 10.0.0.9", "+    tls: \"off\""];
+    assert_eq!(differs(FILE, |wanted| wanted.qdevice = Some(device(Algorithm::Ffsplit))), added);
+    let with = format!("{FILE}\ncorosync:\n  qdevice: {{host: 10.0.0.9, tls: 'off'}}   # outside\n# More.\n");
+    let changed = differs(&with, |wanted| wanted.qdevice = Some(device(Algorithm::Lms)));
+    assert!(changed.contains(&"+    algorithm: lms".to_owned()), "{changed:?}");
+    let gone = differs(&with, |wanted| wanted.qdevice = None);
+    assert_eq!(gone, ["-corosync:", "-  qdevice: {host: 10.0.0.9, tls: 'off'}   # outside"]);
 }
 
 #[test]
@@ -406,6 +420,12 @@ fn some_stonith() -> impl Strategy<Value = FencingSettings> {
 }
 
 fn some_shared() -> impl Strategy<Value = Shared> {
+    let device = (name(), 1u16.., any::<bool>()).prop_map(|(host, port, flag)| Qdevice {
+        host,
+        port,
+        algorithm: if flag { Algorithm::Lms } else { Algorithm::Ffsplit },
+        tls: if flag { Tls::On } else { Tls::Required },
+    });
     let constraint = (name(), name(), any::<bool>()).prop_map(|(a, b, order)| match order {
         true => Constraint::Order { first: a, then: b },
         false => Constraint::Colocation { resource: a, with: b },
@@ -417,14 +437,15 @@ fn some_shared() -> impl Strategy<Value = Shared> {
         proptest::collection::btree_map(name(), some_check(), 0..3),
         proptest::collection::btree_set(constraint, 0..3),
         some_stonith(),
+        proptest::option::of(device),
     )
-        .prop_map(|(failback, vips, mut services, checks, constraints, stonith)| {
+        .prop_map(|(failback, vips, mut services, checks, constraints, stonith, qdevice)| {
             for (name, managed) in &mut services {
                 if let Some(check) = &mut managed.check {
                     check.service = Some(name.clone());
                 }
             }
-            Shared { failback, vips, services, checks, constraints, stonith }
+            Shared { failback, vips, services, checks, constraints, stonith, qdevice }
         })
 }
 

@@ -12,6 +12,7 @@ use crate::event::LeaveReason;
 use crate::fencing::FencingEvent;
 use crate::ledger::{Ledger, Slot};
 use crate::message::{GroupMessage, Hello, Member, Outcome, Round};
+use crate::qdevice::Qdevice;
 use crate::state::{Age, ClusterState, NodeId};
 use crate::sync::{Sync, judge};
 use crate::time::Time;
@@ -21,6 +22,8 @@ impl Cluster {
         self.member = None;
         self.quorum = None;
         self.votes = None;
+        self.device = None;
+        self.awaits_device = false;
         self.ring = None;
         self.ring_pending = false;
         self.gone.clear();
@@ -44,6 +47,10 @@ impl Cluster {
     }
 
     pub(super) fn hear_quorum(&mut self, quorum: QuorumView, now: Time) {
+        let awaited = std::mem::take(&mut self.awaits_device);
+        if quorum.quorate && !self.is_quorate() && !awaited {
+            self.given_the_vote(&quorum.members, now);
+        }
         if !quorum.quorate {
             self.broken = true;
             self.confirmed = self.confirmed.filter(|confirmed| *confirmed != quorum.ring);
@@ -60,6 +67,37 @@ impl Cluster {
         self.judge_left_behind(now);
         if !self.is_quorate() {
             self.drop_fencing_proposals(ErrorCode::NoQuorum, now);
+        }
+    }
+
+    /// This side has quorum by the vote of a device, which others may have had until a moment ago: they take
+    /// longer than the device to notice that they lost it.
+    fn given_the_vote(&mut self, members: &BTreeSet<NodeId>, now: Time) {
+        if self.state.corosync.qdevice.is_none() {
+            return;
+        }
+        let until = now + Qdevice::skew(&self.state.corosync.profile);
+        let missing: Vec<NodeId> =
+            self.state.nodes.keys().copied().filter(|node| !members.contains(node)).collect();
+        for node in missing {
+            self.strayed_until = self.strayed_until.max(Some(until));
+            self.lost_until(node, until);
+        }
+    }
+
+    /// Nodes were lost, and Corosync waits for the device's word on who goes on, with its old quorum: this
+    /// side has none meanwhile, unless it has enough votes of its own.
+    fn await_device(&mut self) {
+        let (Some(quorum), Some((.., needed)), Some(_)) = (&mut self.quorum, self.votes, self.device) else {
+            return;
+        };
+        let gone: BTreeSet<NodeId> = self.gone.iter().map(|member| member.node).collect();
+        let left = quorum.members.difference(&gone).count();
+        let spoken = quorum.members.is_disjoint(&gone);
+        if quorum.quorate && !spoken && u32::try_from(left).is_ok_and(|left| left < needed) {
+            quorum.quorate = false;
+            self.broken = true;
+            self.awaits_device = true;
         }
     }
 
@@ -104,6 +142,7 @@ impl Cluster {
             };
             self.lost_until(member.node, now + delay);
         }
+        self.await_device();
         // Who went and is back before there was a ring without them has been in another one meanwhile.
         // When those who stayed are the fewer, it is this side that was cut off, and hears of it last.
         let stayed = members.difference(&self.gone).filter(|member| self.view.contains(member)).count();

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use sfha_proto::status::{
-    ClusterStatus, MeshSummary, NodeStatus, Phase, QuorumStatus, StateVersion, VipState, VipStatus,
+    ClusterStatus, MeshSummary, NodeStatus, Phase, QuorumDevice, QuorumStatus, StateVersion, VipState,
+    VipStatus,
 };
 
 use super::Cluster;
@@ -48,6 +49,10 @@ impl Cluster {
                 votes: self.votes.map(|(total, _, _)| total),
                 expected: self.votes.map(|(_, expected, _)| expected),
                 needed: self.votes.map(|(_, _, needed)| needed),
+                device: state.corosync.qdevice.as_ref().map(|device| QuorumDevice {
+                    host: device.host.clone(),
+                    votes: self.device.filter(|_| self.member.is_some()),
+                }),
             },
             leader: leader.map(|id| state.node_name(id)),
             nodes: state.nodes.iter().map(node).collect(),

@@ -5,6 +5,7 @@ mod fencing;
 mod harness;
 mod holding;
 mod keys;
+mod qdevice;
 mod removal;
 mod requests;
 mod rounds;

@@ -3,6 +3,7 @@
 use sfha_proto::{ErrorCode, Failure};
 
 use super::{already, check_name, invalid, not_found};
+use crate::qdevice::Qdevice;
 use crate::resources::{Configured, MAX_CHECKS, MAX_CONSTRAINTS, MAX_SERVICES, Service};
 use crate::state::{ClusterState, MAX_VIPS};
 
@@ -46,6 +47,11 @@ impl ClusterState {
         next.constraints.clone_from(&configured.constraints);
         next.check_constraints()?;
         next.stonith.clone_from(&configured.stonith);
+        if next.corosync.qdevice != configured.qdevice {
+            configured.qdevice.as_ref().map_or(Ok(()), Qdevice::check)?;
+            next.corosync.qdevice.clone_from(&configured.qdevice);
+            next.corosync.config_version += 1;
+        }
         next.revision += 1;
         *self = next;
         Ok(())

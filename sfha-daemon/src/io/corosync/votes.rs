@@ -74,7 +74,7 @@ impl Votes {
 
     pub(super) fn run(&self, local: NodeId, emit: Emit<'_>, stop: &Wake, probe: &Probe) -> Result<(), Lost> {
         let mut nodes = vec![local];
-        let mut last = None;
+        let (mut last, mut last_device) = (None, None);
         let mut stale = true;
         let mut asked = Instant::now();
         while !stop.is_set() {
@@ -86,8 +86,15 @@ impl Votes {
                 // Only to see that it answers, one question is enough.
                 let asks: &[NodeId] = if stale { &nodes } else { &[] };
                 match probe.ask(|| self.ask(local, asks)) {
-                    Ok(votes) => {
+                    Ok((votes, device)) => {
                         asked = Instant::now();
+                        if device != last_device {
+                            // One that comes, goes or falls silent is not always notified.
+                            last_device = device;
+                            stale = true;
+                            emit(CorosyncEvent::Device { votes: device });
+                            continue;
+                        }
                         if std::mem::take(&mut stale) && last.as_ref() != Some(&votes) {
                             emit(votes.clone());
                             last = Some(votes);
@@ -115,7 +122,7 @@ impl Votes {
 
     /// `votequorum_getinfo`. rust-corosync 3.2.0 leaves its `total_votes` out, so they are added up here; should a node
     /// come or go in between, another callback follows.
-    fn ask(&self, local: NodeId, nodes: &[NodeId]) -> Result<CorosyncEvent, CsError> {
+    fn ask(&self, local: NodeId, nodes: &[NodeId]) -> Result<(CorosyncEvent, Option<bool>), CsError> {
         let mut total = 0;
         for node in nodes {
             match votequorum::get_info(&self.handle, (*node).into()) {
@@ -125,13 +132,24 @@ impl Votes {
             }
         }
         let info = votequorum::get_info(&self.handle, local.into())?;
-        Ok(CorosyncEvent::Votes {
+        // votequorum counts what this node's own device says, not what the others' do.
+        let device = device_votes(&info.flags);
+        let votes = CorosyncEvent::Votes {
             expected: info.highest_expected,
-            total,
+            total: total + device.filter(|votes| *votes).map_or(0, |_| info.qdevice_votes),
             needed: info.quorum,
             quorate: info.flags.contains(NodeInfoFlags::VOTEQUORUM_INFO_QUORATE),
             two_node: info.flags.contains(NodeInfoFlags::VOTEQUORUM_INFO_TWONODE),
             wait_for_all: info.flags.contains(NodeInfoFlags::VOTEQUORUM_INFO_WAIT_FOR_ALL),
-        })
+        };
+        Ok((votes, device))
     }
+}
+
+/// Whether a node's quorum device votes for its side; `None`: it has none that speaks to Corosync.
+fn device_votes(flags: &NodeInfoFlags) -> Option<bool> {
+    let voting =
+        NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_ALIVE | NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_CAST_VOTE;
+    let registered = flags.contains(NodeInfoFlags::VOTEQUORUM_INFO_QDEVICE_REGISTERED);
+    registered.then(|| flags.contains(voting))
 }

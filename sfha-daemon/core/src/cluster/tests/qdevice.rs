@@ -1,0 +1,93 @@
+//! What a quorum device's vote changes: who waits for it, and for how long.
+
+use std::collections::BTreeSet;
+
+use super::harness::{Lab, NODE_LOST};
+use crate::cluster::Ring;
+use crate::qdevice::{Algorithm, Qdevice, Tls};
+use crate::{Event, LeaveReason, Member, NodeId};
+
+/// A cluster with a device that votes, in which so many votes are needed.
+fn with_device(nodes: NodeId, needed: u32) -> Lab {
+    let mut lab = Lab::off(nodes);
+    let host = "q".to_owned();
+    for state in lab.disks.values_mut() {
+        let (algorithm, tls) = (Algorithm::Ffsplit, Tls::Off);
+        state.corosync.qdevice = Some(Qdevice { host: host.clone(), port: 5403, algorithm, tls });
+    }
+    let ids: Vec<NodeId> = (1..=nodes).collect();
+    lab.form(&ids);
+    for id in &ids {
+        lab.start(*id);
+        lab.tell(*id, Event::Device { votes: Some(true) });
+        lab.tell(*id, Event::Votes { total: nodes + 1, expected: nodes + 1, needed });
+    }
+    lab
+}
+
+/// What the group says at once when a node is lost; the quorum service is not heard before the device.
+fn lose(lab: &mut Lab, id: NodeId, lost: NodeId, members: &[NodeId]) {
+    let member = |node: NodeId| Member { node, pid: 100 + node };
+    let members = members.iter().copied().map(member).collect();
+    lab.tell(id, Event::Membership { members, left: vec![(member(lost), LeaveReason::NodeDown)] });
+    lab.tell(id, Event::Ring { ring: Ring { node: id, seq: 50 } });
+}
+
+fn quorum(lab: &mut Lab, id: NodeId, quorate: bool, members: &[NodeId]) {
+    let members: BTreeSet<NodeId> = members.iter().copied().collect();
+    lab.tell(id, Event::Quorum { quorate, ring: Ring { node: id, seq: 50 }, members });
+}
+
+#[test]
+fn whoever_waits_for_the_device_has_no_quorum_meanwhile() {
+    let mut lab = with_device(2, 2);
+    assert_eq!(lab.holders("a"), [1]);
+    lose(&mut lab, 1, 2, &[1]);
+    assert!(lab.holders("a").is_empty());
+    assert!(!lab.nodes[&1].is_quorate());
+}
+
+#[test]
+fn enough_votes_of_its_own_need_no_device() {
+    let mut lab = with_device(4, 3);
+    lose(&mut lab, 1, 4, &[1, 2, 3]);
+    assert_eq!(lab.holders("a"), [1]);
+    assert!(lab.nodes[&1].is_quorate());
+}
+
+#[test]
+fn a_quorum_service_that_has_spoken_of_the_loss_is_believed() {
+    let mut lab = with_device(2, 2);
+    quorum(&mut lab, 1, true, &[1]);
+    lose(&mut lab, 1, 2, &[1]);
+    assert_eq!(lab.holders("a"), [1]);
+}
+
+#[test]
+fn without_a_device_at_work_corosync_does_not_wait() {
+    let mut lab = with_device(2, 2);
+    lab.tell(1, Event::Device { votes: None });
+    lose(&mut lab, 1, 2, &[1]);
+    assert_eq!(lab.holders("a"), [1]);
+}
+
+#[test]
+fn the_first_vote_after_a_loss_counts_at_once_and_a_later_one_after_the_others_have_noticed() {
+    let skew = u64::try_from(Qdevice::skew("lan").as_millis()).unwrap();
+    for (first, wait) in [(true, NODE_LOST), (false, skew)] {
+        let mut lab = with_device(2, 2);
+        lose(&mut lab, 2, 1, &[2]);
+        if !first {
+            // The other side gets it, and loses it a minute later.
+            quorum(&mut lab, 2, false, &[2]);
+            lab.pass(60_000);
+        }
+        lab.nodes.remove(&1);
+        quorum(&mut lab, 2, true, &[2]);
+        lab.settle();
+        lab.pass(wait - 1);
+        assert_eq!(lab.holders("a"), [1], "{first}");
+        lab.pass(1);
+        assert_eq!(lab.holders("a"), [1, 2], "{first}");
+    }
+}
