@@ -66,6 +66,12 @@ chaos: setup ## random faults in the lab: make chaos SECONDS=3600 [SEED=1 NODES=
 	@$(WITH_DEB) SFHA_CHAOS_SECONDS=$(SECONDS) $(if $(SEED),SFHA_CHAOS_SEED=$(SEED)) $(if $(NODES),SFHA_CHAOS_NODES=$(NODES)) \
 		cargo nextest run --profile soak --no-capture -p sfha-tests --test chaos
 
+.PHONY: soak-fencing
+soak-fencing: setup ## fencing in the lab, twenty rounds, and fifty of two nodes
+	@./assets/dev/deb.sh lab
+	@$(WITH_DEB) SFHA_FENCE_ROUNDS=20 SFHA_DUEL_ROUNDS=50 \
+		cargo nextest run --profile soak --no-capture -p sfha-tests --test e2e -E 'test(fencing::)'
+
 .PHONY: soak
 soak: ## the simulation with many more faults: make soak SEEDS=1000000
 	@$(SETUP) build lab

@@ -107,6 +107,8 @@ pub enum ErrorCode {
     // --- fencing ---
     /// The node is a member of the cluster. Details: `name`.
     NodeOnline,
+    /// The node is away and, with fencing on, not known to be off. Details: `name`.
+    NotFenced,
     /// The node was switched off and is not seen off. Details: `name`.
     FenceUnconfirmed,
     /// What switches nodes cannot be reached. Details: `driver`, `endpoint`, `cause`.
@@ -178,6 +180,7 @@ impl ErrorCode {
             | Self::DaemonMissing
             | Self::MeshDown
             | Self::NodeOnline
+            | Self::NotFenced
             | Self::TooManyNodes => 4,
             Self::NotPermitted => 5,
             Self::TimedOut => 6,

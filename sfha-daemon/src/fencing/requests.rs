@@ -177,6 +177,11 @@ async fn configure(
     settings: FencingSettings,
     secrets: &BTreeMap<String, String>,
 ) -> Result<(), Failure> {
+    sfha_config::stonith::judge(&settings).map_err(|findings| {
+        Failure::new(ErrorCode::FileInvalid)
+            .with("path", runtime.node.paths.config().display().to_string())
+            .with("findings", serde_json::to_value(findings).unwrap_or_default())
+    })?;
     for (path, content) in secrets {
         files::write_atomic(&secret_path(runtime, path)?, content.as_bytes(), 0o600)?;
     }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use sfha_proto::Failure;
+use sfha_proto::{ErrorCode, Failure};
 
 use super::Cluster;
 use crate::action::Action;
@@ -118,7 +118,7 @@ impl Cluster {
 
     /// A node that is not here keeps what it had when it was: the two sides of a split then go by the same.
     fn count_holdings(&mut self) {
-        if !self.is_operational() {
+        if !self.is_operational() || !self.state.stonith.enabled {
             return;
         }
         let mut counts: BTreeMap<NodeId, u32> = self.daemons().into_iter().map(|node| (node, 0)).collect();
@@ -171,6 +171,15 @@ impl Cluster {
     pub(super) fn cannot_fence(&self, command: &Command) -> Option<Failure> {
         match command {
             Command::Fencing { command } => self.fencing.may_propose(command).err(),
+            // Nobody would ask any more whether it is off.
+            Command::RemoveNode { node } => {
+                let known = self.state.nodes.get(node)?;
+                let dangerous = self.state.stonith.gates()
+                    && self.is_quorate()
+                    && !self.daemons().contains(node)
+                    && !self.fencing.is_harmless(*node);
+                dangerous.then(|| Failure::new(ErrorCode::NotFenced).with("name", known.name.clone()))
+            }
             _ => None,
         }
     }

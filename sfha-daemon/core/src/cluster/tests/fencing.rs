@@ -234,6 +234,18 @@ fn a_node_that_cannot_stop_a_critical_service_is_fenced_and_others_take_over() {
 }
 
 #[test]
+fn a_node_that_may_be_alive_is_not_removed() {
+    let mut lab = lab(3);
+    cut_off(&mut lab, 3, &[1, 2]);
+    lab.propose(1, 1, Command::RemoveNode { node: 3 });
+    assert_eq!(lab.code(1), Some(ErrorCode::NotFenced));
+    lab.propose(1, 2, confirm(3));
+    lab.propose(1, 3, Command::RemoveNode { node: 3 });
+    assert!(lab.applied(3), "{:?}", lab.answers);
+    assert!(lab.nodes[&2].state().fencing.records.is_empty());
+}
+
+#[test]
 fn one_that_stops_after_all_is_left_alone() {
     let mut lab = lab(3);
     lab.slow.insert((1, Slow::Stop));
