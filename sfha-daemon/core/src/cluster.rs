@@ -224,7 +224,7 @@ impl Cluster {
     #[must_use]
     pub fn new(settings: Settings, state: ClusterState) -> Self {
         let order = Order::of(&state);
-        let mut fencing = Fencing::new(settings.me, state.stonith.clone());
+        let mut fencing = Fencing::new(settings.me, fencing::settings(&state));
         fencing.handle(FencingEvent::Snapshot { state: Box::new(state.fencing.clone()) }, Time::default());
         Self {
             fencing,

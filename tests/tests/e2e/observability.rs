@@ -70,15 +70,18 @@ fn a_power_cut_is_told_with_all_it_caused_and_survives_the_death_of_the_daemon()
         assert_eq!(moved.to, Some(cluster.node(second).name()));
         assert!(moved.duration_ms.is_some_and(|ms| (1..10_000).contains(&ms)), "{moved:?}");
         let root = events.iter().find(|event| event.id == moved.chain).unwrap();
-        assert_eq!((root.kind, root.node.as_ref()), (EventKind::NodeLost, moved.from.as_ref()), "{events:#?}");
+        assert_eq!(
+            (root.kind, root.node.as_ref()),
+            (EventKind::NodeLost, moved.from.as_ref()),
+            "{events:#?}"
+        );
         let followed = || events_in(&cluster.node(*node).sh("cat /run/followed").unwrap());
         wait_until("it is followed", PATIENCE, || followed().contains(&moved)).unwrap();
     }
 
     // The hook ran once, where the VIP is now.
-    let told = |node: usize| {
-        events_in(&cluster.node(node).sh(&format!("cat {TOLD} 2>/dev/null || true")).unwrap())
-    };
+    let told =
+        |node: usize| events_in(&cluster.node(node).sh(&format!("cat {TOLD} 2>/dev/null || true")).unwrap());
     wait_until("the hook", PATIENCE, || !told(second).is_empty()).unwrap();
     for node in &others {
         let kinds: Vec<EventKind> = told(*node).iter().map(|event| event.kind).collect();
@@ -86,9 +89,9 @@ fn a_power_cut_is_told_with_all_it_caused_and_survives_the_death_of_the_daemon()
         assert_eq!(kinds, wanted);
     }
 
-    let metrics = cluster.node(second).sh(
-        "exec 3<>/dev/tcp/127.0.0.1/9777; printf 'GET /metrics HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3",
-    );
+    let metrics = cluster
+        .node(second)
+        .sh("exec 3<>/dev/tcp/127.0.0.1/9777; printf 'GET /metrics HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3");
     let metrics = metrics.unwrap_or_else(|_| {
         // A shell without /dev/tcp.
         let ask = "bash -c \"exec 3<>/dev/tcp/127.0.0.1/9777; printf 'GET /metrics HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3\"";

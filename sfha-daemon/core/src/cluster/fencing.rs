@@ -13,9 +13,10 @@ use super::Cluster;
 use crate::action::Action;
 use crate::command::Command;
 use crate::fencing::settings::OnStopFailure;
-use crate::fencing::{Fencing, FencingAction, FencingCommand, FencingEvent};
+use crate::fencing::{Fencing, FencingAction, FencingCommand, FencingEvent, FencingSettings};
 use crate::ledger::Slot;
-use crate::state::NodeId;
+use crate::qdevice::Qdevice;
+use crate::state::{ClusterState, NodeId};
 use crate::sync::Sync;
 use crate::time::Time;
 
@@ -31,6 +32,18 @@ pub(super) struct Fed {
     maintenance: bool,
     stuck: BTreeMap<NodeId, String>,
     clock: bool,
+}
+
+/// A lost node notices later that it has no quorum where a device has the last word: its watchdog is fed for as
+/// long.
+pub(super) fn settings(state: &ClusterState) -> FencingSettings {
+    let mut settings = state.stonith.clone();
+    if state.corosync.qdevice.is_some() {
+        let skew = Qdevice::skew(&state.corosync.profile).as_millis();
+        let margin = &mut settings.safety.watchdog_margin_ms;
+        *margin = margin.saturating_add(u64::try_from(skew).unwrap_or(u64::MAX));
+    }
+    settings
 }
 
 impl Cluster {
@@ -93,7 +106,7 @@ impl Cluster {
             members: self.daemons(),
             quorate: self.is_quorate() && !self.broken,
             leader: self.fencing_leader(),
-            two_node: self.state.nodes.len() == 2,
+            two_node: self.state.nodes.len() == 2 && self.state.corosync.qdevice.is_none(),
             holding: self.had.clone(),
         };
         if self.fed.view.as_ref() != Some(&view) {
@@ -158,7 +171,7 @@ impl Cluster {
                 let command = FencingCommand::Forget { node: *node };
                 self.fencing.handle(FencingEvent::Applied { command }, now);
             }
-            Command::Configure { .. } => self.fencing.configure(self.state.stonith.clone(), now),
+            Command::Configure { .. } => self.fencing.configure(settings(&self.state), now),
             _ => {}
         }
     }

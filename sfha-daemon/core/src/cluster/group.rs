@@ -294,7 +294,7 @@ impl Cluster {
         if self.state != state {
             self.state = state;
             self.hash.take();
-            self.fencing.configure(self.state.stonith.clone(), now);
+            self.fencing.configure(super::fencing::settings(&self.state), now);
             let fencing = Box::new(self.state.fencing.clone());
             self.fencing.handle(FencingEvent::Snapshot { state: fencing }, now);
             self.persist(Vec::new());

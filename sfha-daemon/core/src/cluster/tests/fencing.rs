@@ -322,3 +322,16 @@ fn what_was_fenced_before_the_daemon_started_counts_by_the_clock() {
     lab.tell(2, Event::Clock { wall: 1_700_000_000 + 400 });
     assert_eq!(begun(&lab, 2), 0);
 }
+
+#[test]
+fn where_a_device_has_the_last_word_watchdogs_are_waited_for_longer() {
+    let mut state = super::harness::state(2);
+    let margin =
+        |state: &crate::ClusterState| crate::cluster::fencing::settings(state).safety.watchdog_margin_ms;
+    let without = margin(&state);
+    let (algorithm, tls) = (crate::qdevice::Algorithm::Ffsplit, crate::qdevice::Tls::Off);
+    state.corosync.qdevice = Some(crate::qdevice::Qdevice { host: "q".into(), port: 5403, algorithm, tls });
+    let skew = crate::qdevice::Qdevice::skew(&state.corosync.profile).as_millis();
+    assert_eq!(u128::from(margin(&state) - without), skew);
+    assert!(skew > 0);
+}
