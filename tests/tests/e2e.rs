@@ -5,6 +5,8 @@
 
 #[path = "e2e/absence.rs"]
 mod absence;
+#[path = "e2e/addresses.rs"]
+mod addresses;
 #[path = "e2e/common.rs"]
 mod common;
 #[path = "e2e/config.rs"]
@@ -41,6 +43,8 @@ mod qdevice;
 mod refusals;
 #[path = "e2e/removal.rs"]
 mod removal;
+#[path = "e2e/ring.rs"]
+mod ring;
 #[path = "e2e/rotation.rs"]
 mod rotation;
 #[path = "e2e/secrets.rs"]
@@ -49,3 +53,5 @@ mod secrets;
 mod services;
 #[path = "e2e/underlay.rs"]
 mod underlay;
+#[path = "e2e/units.rs"]
+mod units;

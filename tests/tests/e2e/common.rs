@@ -86,6 +86,15 @@ impl Watched {
     }
 }
 
+/// Adds to a node's `config.yml` and has the cluster run what it then says.
+pub fn configure(cluster: &Cluster, node: usize, what: &str) {
+    let path = "/etc/sfha/config.yml";
+    let old = cluster.node(node).read_file(path).unwrap();
+    cluster.node(node).write_file(path, &format!("{old}\n{what}")).unwrap();
+    let done: sfha_proto::config::Reloaded = cluster.ask(node, &["reload"]).unwrap();
+    assert!(!done.changes.is_empty());
+}
+
 /// Looks for that long whether something stays true.
 pub fn stays(what: &str, time: Duration, condition: impl Fn() -> bool) {
     let broke = wait_until(what, time, || !condition());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sfha_proto::config::{FileState, Propagated, Reloaded};
 use sfha_tests::cluster::{Cluster, PATIENCE, VIP};
-use sfha_tests::lab::wait_until;
+use sfha_tests::lab::{Node, Task, wait_until};
 
 const CONFIG: &str = "/etc/sfha/config.yml";
 
@@ -24,6 +24,67 @@ fn revision(cluster: &Cluster, node: usize) -> (u64, String) {
 
 fn inode(cluster: &Cluster, node: usize) -> String {
     cluster.node(node).sh(&format!("stat -c %i:%Y {CONFIG}")).unwrap()
+}
+
+/// What a node asks of its system bus, and what changes of its network, while it has no VIP to renew.
+struct Overheard<'a> {
+    node: &'a Node,
+    _listening: [Task; 2],
+}
+
+impl<'a> Overheard<'a> {
+    fn on(node: &'a Node) -> Self {
+        let listen = |command: &str| node.spawn(&["sh", "-c", command]).unwrap();
+        let listening = [
+            listen("exec busctl monitor >/root/bus 2>&1"),
+            listen("exec ip monitor address link route >/root/net 2>&1"),
+        ];
+        let overheard = Self { node, _listening: listening };
+        // What comes in between two marks is all that there was.
+        wait_until("both to listen", PATIENCE, || {
+            overheard.mark();
+            overheard.calls().contains(&"Ping".to_owned()) && !overheard.changes().is_empty()
+        })
+        .unwrap();
+        overheard
+    }
+
+    fn mark(&self) {
+        self.node
+            .sh("busctl call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.DBus.Peer Ping; \
+                 ip address add 127.9.9.9/32 dev lo; ip address del 127.9.9.9/32 dev lo")
+            .unwrap();
+    }
+
+    /// The methods that were called.
+    fn calls(&self) -> Vec<String> {
+        let text = self.node.read_file("/root/bus").unwrap_or_default();
+        let messages = text.split("Type=").filter(|message| message.starts_with("method_call"));
+        let member =
+            |message: &str| Some(message.split("Member=").nth(1)?.split_whitespace().next()?.to_owned());
+        messages.filter_map(member).collect()
+    }
+
+    fn changes(&self) -> Vec<String> {
+        let text = self.node.read_file("/root/net").unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Methods called and changes made, without the marks themselves.
+    fn since_it_began(&self) -> (Vec<String>, Vec<String>) {
+        let pings = |calls: &[String]| calls.iter().filter(|call| *call == "Ping").count();
+        let marks = |changes: &[String]| changes.iter().filter(|line| line.contains("127.9.9.9")).count();
+        let (before, changed) = (pings(&self.calls()), marks(&self.changes()));
+        self.mark();
+        wait_until("the mark", PATIENCE, || {
+            pings(&self.calls()) > before && marks(&self.changes()) >= changed + 2
+        })
+        .unwrap();
+        let (mut calls, mut changes) = (self.calls(), self.changes());
+        calls.retain(|call| !["Ping", "Hello"].contains(&call.as_str()));
+        changes.retain(|line| !line.contains("127.9.9.9") && !line.contains("valid_lft"));
+        (calls, changes)
+    }
 }
 
 fn names(reloaded: &Reloaded) -> Vec<&str> {
@@ -70,10 +131,12 @@ fn what_is_edited_on_one_node_is_on_all_and_no_edit_is_lost() {
     // The same again does nothing at all.
     let before: Vec<_> =
         cluster.all().into_iter().map(|node| (revision(&cluster, node), inode(&cluster, node))).collect();
+    let overheard = Overheard::on(cluster.node(2));
     for node in cluster.all() {
         let nothing: Reloaded = cluster.ask(node, &["reload"]).unwrap();
         assert_eq!(nothing.changes, []);
     }
+    assert_eq!(overheard.since_it_began(), (Vec::new(), Vec::new()));
     cluster.node(0).exec_ok(&["systemctl", "reload", "sfha"]).unwrap();
     let after: Vec<_> =
         cluster.all().into_iter().map(|node| (revision(&cluster, node), inode(&cluster, node))).collect();

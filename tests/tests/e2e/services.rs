@@ -2,13 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
 use sfha_proto::message::FailoverDone;
 use sfha_proto::status::ServiceStatus;
 use sfha_tests::cluster::{Cluster, PATIENCE, UnixSignal, VIP};
 use sfha_tests::lab::{wait_for, wait_until};
 
-use crate::common::{WEB, stays, vip};
+use crate::common::{WEB, configure, stays, vip};
 
 /// The service, and its unit.
 const APP: &str = "app";
@@ -86,23 +85,6 @@ fn install(cluster: &Cluster) {
     }
 }
 
-/// Changes the state of a cluster that stands still, on all disks alike. What ran before is forgotten: it knew
-/// nothing of the change.
-fn change_state(cluster: &Cluster, change: impl Fn(&mut Value)) {
-    for node in cluster.lab().nodes() {
-        node.exec_ok(&["systemctl", "stop", "sfha.service"]).unwrap();
-    }
-    for node in cluster.lab().nodes() {
-        node.sh("rm -f /root/app.log").unwrap();
-        let path = "/var/lib/sfha/state.json";
-        let mut state = serde_json::from_str(&node.read_file(path).unwrap()).unwrap();
-        change(&mut state);
-        node.write_file(path, &state.to_string()).unwrap();
-        node.exec_ok(&["systemctl", "start", "sfha.service"]).unwrap();
-    }
-    cluster.wait_in_step(&cluster.all(), PATIENCE).unwrap();
-}
-
 fn look(cluster: &Cluster, node: usize) -> Option<ServiceStatus> {
     cluster.look(node)?.services.into_iter().find(|service| service.name == APP)
 }
@@ -136,14 +118,13 @@ fn others(cluster: &Cluster, node: usize) -> Vec<usize> {
 fn a_service_with_its_address_survives_a_power_cut_and_is_never_twice() {
     let cluster = Cluster::formed("service", 3).unwrap();
     install(&cluster);
-    cluster.vip_add(0, WEB, VIP).unwrap();
-    let _: Value = cluster.ask(1, &["service", "add", APP, "lab-app", "--stop-timeout", "2s"]).unwrap();
-    change_state(&cluster, |state| {
-        state["constraints"] = json!([
-            {"type": "colocation", "resource": APP, "with": WEB},
-            {"type": "order", "first": WEB, "then": APP},
-        ]);
-    });
+    let what = format!(
+        "vips:\n  - {{name: {WEB}, ip: {VIP}/24}}\n\
+         services:\n  - {{name: {APP}, unit: lab-app, stop_timeout: 2s}}\n\
+         constraints:\n  - {{type: colocation, resource: {APP}, with: {WEB}}}\n  \
+         - {{type: order, first: {WEB}, then: {APP}}}\n"
+    );
+    configure(&cluster, 1, &what);
     let first = active_on(&cluster, &cluster.all());
     assert_eq!(cluster.wait_active(WEB, &cluster.all(), PATIENCE).unwrap(), first);
 
@@ -194,15 +175,12 @@ fn a_service_with_its_address_survives_a_power_cut_and_is_never_twice() {
 fn a_service_that_fails_is_restarted_then_moved_and_runs_nowhere_else() {
     let cluster = Cluster::formed("service-fails", 3).unwrap();
     install(&cluster);
-    let _: Value = cluster
-        .ask(0, &["service", "add", APP, UNIT, "--critical", "--restarts", "1", "--stop-timeout", "2s"])
-        .unwrap();
-    change_state(&cluster, |state| {
-        state["checks"] = json!({"well": {
-            "probe": {"type": "program", "command": ["/usr/bin/test", "-e", "/root/well"]},
-            "interval_ms": 200, "rise": 1, "fall": 2, "service": APP,
-        }});
-    });
+    let what = format!(
+        "services:\n  - {{name: {APP}, unit: {UNIT}, critical: true, restarts: 1, stop_timeout: 2s}}\n\
+         health_checks:\n  - {{name: well, type: program, command: [/usr/bin/test, -e, /root/well], service: {APP}, \
+         interval: 200ms, successes_before_healthy: 1, failures_before_unhealthy: 2}}\n"
+    );
+    configure(&cluster, 0, &what);
     let first = active_on(&cluster, &cluster.all());
 
     // Somebody starts it where it is not to run.
