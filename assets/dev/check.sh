@@ -24,6 +24,15 @@ say "licences and origins"
 cargo fetch --quiet
 cargo deny --offline --log-level error check licenses bans sources
 
+say "dependencies"
+# Each one was chosen; why is written down.
+sed -n '/^\[workspace.dependencies\]/,/^\[/ s/^\([a-z_-][a-z0-9_-]*\) *=.*/\1/p' Cargo.toml | while read -r crate; do
+	# A renamed crate goes by its own name.
+	name=$(sed -n "s/^$crate *= .*package = \"\([^\"]*\)\".*/\1/p" Cargo.toml)
+	case $crate in sfha-*) continue ;; esac
+	grep -qE "[ |]${name:-$crate}[ ,.]" docs/dependencies.md || die "docs/dependencies.md does not say why ${name:-$crate} is there"
+done
+
 say "lints"
 cargo clippy --workspace --all-targets --quiet -- -D warnings
 
