@@ -4,9 +4,18 @@
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Keys that hold one, by a part of their name.
-const SOUNDS: &[&str] =
-    &["secret", "passw", "passphrase", "authorization", "token", "headers", "body_template", "private"];
+/// Keys that hold one, by a part of their name. A hook's URL is often one as a whole.
+const SOUNDS: &[&str] = &[
+    "secret",
+    "passw",
+    "passphrase",
+    "authorization",
+    "token",
+    "headers",
+    "body_template",
+    "private",
+    "hooks",
+];
 
 /// Keys that sound like it and hold none.
 const HARMLESS: &[&str] = &["token_id", "token_secret_file", "token_ms", "passwd_script_file"];
@@ -99,9 +108,10 @@ mod tests {
         let text = "stonith:\n  proxmox:\n    api_url: https://pve:8006\n    token_id: a@pam!b\n    token_secret: \"s3cret\"\n\
                     \x20 webhook: {fence_url: http://x, headers: {Authorization: Bearer abc}}\n\
                     \x20 headers:\n    X-Key: first\n    X-More: |\n      second\n  after: seen\n\
-                    - password: third\n  user: seen\n";
+                    - password: third\n  user: seen\n\
+                    hooks:\n- {name: chat, url: https://chat.example/fourth}\n";
         let masked = mask(text);
-        for secret in ["s3cret", "abc", "first", "second", "third"] {
+        for secret in ["s3cret", "abc", "first", "second", "third", "fourth"] {
             assert!(!masked.contains(secret), "{secret} in {masked}");
         }
         for seen in [
