@@ -107,3 +107,65 @@ fn braces_too_many_or_too_few_and_nothing_at_all_are_read_as_they_come() {
         assert_eq!((imported.vips, imported.yaml.as_str()), (0, ""), "{text:.20}");
     }
 }
+
+/// Words of keepalived's, and some that are not.
+const WORDS: &[&str] = &[
+    "vrrp_instance",
+    "vrrp_script",
+    "vrrp_sync_group",
+    "virtual_ipaddress",
+    "group",
+    "track_script",
+    "script",
+    "interface",
+    "interval",
+    "timeout",
+    "fall",
+    "rise",
+    "dev",
+    "weight",
+    "A",
+    "B",
+    "é",
+    "-",
+    "\"/bin/true x\"",
+    "/bin/no",
+    "eth0",
+    "a:b",
+    "10.0.0.1/24",
+    "10.0.0.1",
+    "10.0.0.0/24",
+    "::1",
+    "2001:db8::1/64",
+    "0",
+    "1",
+    "0.5",
+    "99999999",
+    "{",
+    "}",
+    "{",
+    "}",
+    "\n",
+    "\n",
+    "\n",
+    "#",
+    "\"",
+    "\u{a0}",
+    "a: b",
+    "'",
+    "%",
+    "~",
+];
+
+proptest::proptest! {
+    #[test]
+    fn whatever_is_imported_is_a_config_without_a_fault(
+        words in proptest::collection::vec(proptest::sample::select(WORDS), 0..60),
+    ) {
+        let imported = import(&words.join(" "));
+        let whole = format!("{}{}", new_file("cluster", "node", false), imported.yaml);
+        let checked = check(&whole, &Context::default());
+        let shared = &checked.valid().expect("it is valid").shared;
+        assert_eq!((shared.vips.len(), shared.checks.len()), (imported.vips, imported.checks));
+    }
+}
