@@ -260,9 +260,8 @@ impl HistoryParams {
     /// Whether an event is among what is asked for; the limit is not looked at.
     #[must_use]
     pub fn wants(&self, event: &HistoryEvent) -> bool {
-        let is = |wanted: &Option<String>, found: &[&Option<String>]| {
-            wanted.is_none() || found.iter().any(|name| *name == wanted)
-        };
+        let is =
+            |wanted: &Option<String>, found: &[&Option<String>]| wanted.is_none() || found.contains(&wanted);
         is(&self.resource, &[&event.resource]) && is(&self.node, &[&event.node, &event.from, &event.to])
     }
 }

@@ -3,6 +3,7 @@
 //! Pure: text in, YAML out, with a list of everything that was not taken over and why. Addresses that keepalived
 //! moves together are tied together here; a script that an instance tracks becomes a check of every node.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -310,10 +311,13 @@ impl Reader {
         for (name, script) in std::mem::take(&mut self.scripts) {
             let Some(check) = script.check else { continue };
             let name = named(&name, 0);
-            if self.shared.checks.contains_key(&name) {
-                self.left_out.push(LeftOut { line: script.line, what: name, reason: Reason::Duplicate });
-            } else {
-                self.shared.checks.insert(name, HealthCheck { critical: script.tracked, ..check });
+            match self.shared.checks.entry(name) {
+                Entry::Vacant(free) => drop(free.insert(HealthCheck { critical: script.tracked, ..check })),
+                Entry::Occupied(taken) => self.left_out.push(LeftOut {
+                    line: script.line,
+                    what: taken.key().clone(),
+                    reason: Reason::Duplicate,
+                }),
             }
         }
         self.left_out.sort();
@@ -342,7 +346,7 @@ fn named(name: &str, number: usize) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let mut clean: String = name.chars().map(plain).take(50).collect();
     if check_name("name", &clean).is_err() {
-        clean.insert_str(0, "k");
+        clean.insert(0, 'k');
     }
     if number == 0 { clean } else { format!("{clean}-{}", number + 1) }
 }

@@ -237,7 +237,7 @@ fn while_nothing_can_switch_a_node_off_nothing_moves_until_somebody_answers_for_
     assert_eq!(watched.watcher.holders(), [] as [usize; 0]);
     let name = cluster.node(holder).name();
     let pending = cluster.look(other).unwrap().fencing.pending;
-    assert_eq!(pending, [name.clone()]);
+    assert_eq!(pending, std::slice::from_ref(&name));
 
     request(cluster.node(other), "stonith.confirm", json!({"node": name})).unwrap();
     watched.served_by_one_of(&watched.others(holder));
