@@ -357,6 +357,9 @@ error-invalid-parameter = The value of “{ $parameter }”{ $value ->
         [unknown-resource] no VIP and no service has this name.
         [unknown-node] no node has this name.
         [unknown-service] no service has this name.
+        [unknown-check] no health check has this name.
+        [on-off] it is “on” or “off”.
+        [event] there is no event of this name.
         [order-circle] these resources wait for each other in a circle, none could come first.
         [colocation-circle] these resources follow each other in a circle, none would choose the node.
         [range] it has to be from { $least } to { $most }.
@@ -1773,3 +1776,45 @@ import-invalid = The value does not fit a config.yml.
 import-duplicate = That address, or that name, is there already.
 import-too-many = More than a cluster can have.
 import-unknown = Not known here.
+
+## sfha simulate
+
+cmd-simulate = Tell what events would do, without changing anything
+value-event = EVENT
+arg-events = One or more, one after the other, each once all is calm
+simulate-events =
+    Events:
+      node-lost:NODE        the node goes off, or is gone
+      node-back:NODE        it is back, with its daemon
+      daemon-dead:NODE      its daemon dies and stays dead
+      quorum-lost           no node has quorum any more
+      standby:NODE, unstandby:NODE
+      failover[:NODE]       everything moves
+      maintenance:on|off
+      service-failed:NAME   the unit of the service dies
+      check-failed:NAME     the check fails; without a service, on the leader
+      partition:A,B/C       A and B on one side, C on the other
+simulate-seen = Simulation as seen from { $node }: nothing is changed. Times are at most.
+simulate-standing = Leader { $leader }; quorum on { $nodes }.
+simulate-no-quorum = No node has quorum.
+simulate-nothing = Nothing moves.
+simulate-refused = Refused: { $why }
+simulate-unsettled = After half an hour it was still not calm.
+simulate-col-from = FROM
+simulate-col-to = TO
+simulate-col-within = WITHIN
+simulate-because = { $name }: { $why }
+simulate-two-holders = { $name }: on two nodes at once, for want of fencing.
+simulate-why-no-quorum = without quorum nobody has it.
+simulate-why-maintenance = in maintenance nothing is taken over.
+simulate-why-no-candidate = no node can take it.
+simulate-why-stuck = the node that has it cannot stop it.
+simulate-why-not-harmless = its node is lost and not known to be harmless.
+simulate-why-waits = waits for { $first }.
+simulate-wait-detection = detection { $time }
+simulate-wait-takeover = waiting for the lost node { $time }
+simulate-wait-fencing = fencing { $time }
+simulate-wait-stop = stop { $time }
+simulate-wait-start = start { $time }
+simulate-wait-order = order { $time }
+simulate-wait-agreement = agreement { $time }

@@ -365,6 +365,9 @@ error-invalid-parameter = Valeur refusée pour « { $parameter } »{ $value ->
         [unknown-resource] aucune VIP ni aucun service ne porte ce nom.
         [unknown-node] aucun nœud ne porte ce nom.
         [unknown-service] aucun service ne porte ce nom.
+        [unknown-check] aucune sonde ne porte ce nom.
+        [on-off] il faut « on » ou « off ».
+        [event] il n'y a pas d'événement de ce nom.
         [order-circle] ces ressources s'attendent en rond, aucune ne pourrait partir la première.
         [colocation-circle] ces ressources se suivent en rond, aucune ne choisirait le nœud.
         [range] il faut une valeur de { $least } à { $most }.
@@ -1778,3 +1781,45 @@ import-invalid = La valeur ne va pas dans un config.yml.
 import-duplicate = Cette adresse, ou ce nom, est déjà là.
 import-too-many = Plus qu'un cluster ne peut en avoir.
 import-unknown = Inconnu ici.
+
+## sfha simulate
+
+cmd-simulate = Dire ce que des événements feraient, sans rien changer
+value-event = ÉVÉNEMENT
+arg-events = Un ou plusieurs, l'un après l'autre, chacun une fois le calme revenu
+simulate-events =
+    Événements :
+      node-lost:NŒUD        le nœud s'éteint ou disparaît
+      node-back:NŒUD        il revient, avec son démon
+      daemon-dead:NŒUD      son démon meurt et ne revient pas
+      quorum-lost           plus aucun nœud n'a le quorum
+      standby:NŒUD, unstandby:NŒUD
+      failover[:NŒUD]       tout bascule
+      maintenance:on|off
+      service-failed:NOM    l'unité du service meurt
+      check-failed:NOM      la sonde échoue ; sans service, sur le leader
+      partition:A,B/C       A et B d'un côté, C de l'autre
+simulate-seen = Simulation vue de { $node } : rien n'est changé. Les durées sont des maximums.
+simulate-standing = Leader { $leader } ; quorum sur { $nodes }.
+simulate-no-quorum = Aucun nœud n'a le quorum.
+simulate-nothing = Rien ne bouge.
+simulate-refused = Refusé : { $why }
+simulate-unsettled = Le calme n'est pas revenu au bout d'une demi-heure.
+simulate-col-from = DE
+simulate-col-to = VERS
+simulate-col-within = EN AU PLUS
+simulate-because = { $name } : { $why }
+simulate-two-holders = { $name } : sur deux nœuds à la fois, faute de fencing.
+simulate-why-no-quorum = sans quorum, personne ne le tient.
+simulate-why-maintenance = en maintenance, rien n'est repris.
+simulate-why-no-candidate = aucun nœud ne peut le prendre.
+simulate-why-stuck = le nœud qui le tient n'arrive pas à l'arrêter.
+simulate-why-not-harmless = son nœud est perdu sans être mis hors d'état de nuire.
+simulate-why-waits = attend { $first }.
+simulate-wait-detection = détection { $time }
+simulate-wait-takeover = attente du nœud perdu { $time }
+simulate-wait-fencing = fencing { $time }
+simulate-wait-stop = arrêt { $time }
+simulate-wait-start = démarrage { $time }
+simulate-wait-order = ordre { $time }
+simulate-wait-agreement = accord { $time }

@@ -38,6 +38,7 @@ use crate::rotation::rotate;
 use crate::runtime::Runtime;
 use crate::services;
 use crate::setup::Progress;
+use crate::simulate;
 use crate::store::Node;
 use crate::tokens;
 
@@ -455,6 +456,7 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
             let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             encode(&FailoverDone { schema: sfha_proto::SCHEMA, moved, to, elapsed_ms })
         }
+        method::SIMULATE => encode(&simulate::run(runtime, decode(params)?).await?),
         other => requests::serve(runtime, other, params).await,
     }
 }

@@ -50,6 +50,7 @@ pub mod rotation;
 pub mod runtime;
 pub mod services;
 pub mod setup;
+pub mod simulate;
 pub mod store;
 pub mod tokens;
 pub mod turns;

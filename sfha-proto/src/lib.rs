@@ -17,6 +17,7 @@ pub mod fencing;
 pub mod history;
 pub mod mesh;
 pub mod message;
+pub mod simulate;
 pub mod status;
 
 pub use error::{ErrorCode, Failure};

@@ -168,6 +168,8 @@ pub mod method {
     pub const MAINTENANCE: &str = "maintenance";
     /// [`super::FailoverParams`]; result: [`super::FailoverDone`] once it is served there.
     pub const FAILOVER: &str = "failover";
+    /// [`crate::simulate::SimulateParams`]; result: [`crate::simulate::Simulation`]. Changes nothing.
+    pub const SIMULATE: &str = "simulate";
     /// [`super::NameParams`]; result: `{}` once every member has written it and Corosync was told.
     pub const NODE_REMOVE: &str = "node.remove";
     /// [`super::ForceParams`] (without the others' consent); result: `{}` once nothing is left.

@@ -106,6 +106,8 @@ pub enum Task {
     Config(ConfigTask),
     /// Move everything away from the leader.
     Failover(Option<String>, std::collections::BTreeSet<String>),
+    /// What events would do.
+    Simulate(Vec<String>),
     /// What is wrong with this node.
     Support(SupportTask),
     /// Become the daemon.

@@ -34,6 +34,7 @@ mod rotate;
 mod services;
 mod setup;
 mod show;
+mod simulate;
 mod stonith;
 pub mod units;
 
@@ -156,6 +157,7 @@ async fn ask_daemon(global: &Global, task: Task) -> Result<(), Problem> {
         Task::MeshRotateKeys(params) => rotate::run(global, params).await,
         Task::Membership(membership) => members::run(global, membership).await,
         Task::Service(task) => services::run(global, task).await,
+        Task::Simulate(events) => simulate::run(global, events).await,
         Task::Config(task) => config::run(global, task).await,
         task => change(global, task).await,
     }

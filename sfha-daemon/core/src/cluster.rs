@@ -14,6 +14,7 @@ mod services;
 mod settle;
 mod status;
 mod stir;
+mod twin;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::OnceLock;

@@ -45,6 +45,7 @@ pub mod placement;
 pub mod qdevice;
 pub mod resources;
 pub mod rotation;
+pub mod simulate;
 pub mod state;
 pub mod sync;
 pub mod time;

@@ -58,6 +58,13 @@ pub fn all() -> Vec<Command> {
         reload,
         propagate,
         doctor,
+        Command::new("simulate").about(t!("cmd-simulate")).after_help(t!("simulate-events")).arg(
+            Arg::new("events")
+                .value_name(t!("value-event"))
+                .num_args(1..)
+                .required(true)
+                .help(t!("arg-events")),
+        ),
         report,
         backup,
         restore,

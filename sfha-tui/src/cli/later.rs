@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 /// `parent` is empty for a command of the top level.
-const LATER: &[(&str, &[&str])] = &[("", &["simulate", "constraints"])];
+const LATER: &[(&str, &[&str])] = &[("", &["constraints"])];
 
 /// Adds them, hidden, taking whatever follows.
 pub fn add(root: Command) -> Command {

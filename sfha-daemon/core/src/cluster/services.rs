@@ -29,8 +29,8 @@ const STRAY_RETRY: Duration = Duration::from_secs(10);
 /// Failures of one service on this node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    times: VecDeque<Time>,
-    unable: bool,
+    pub(super) times: VecDeque<Time>,
+    pub(super) unable: bool,
 }
 
 /// A unit that is stopped because it runs where it is not to.

@@ -32,6 +32,11 @@ impl Cluster {
     /// When to call again with [`crate::Event::Tick`] if nothing happens before, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Time, &'static str)> {
+        self.deadlines().min()
+    }
+
+    /// Everything that is to be looked at again at some time.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = (Time, &'static str)> + '_ {
         let takeover = self.own_takeovers().map(|(_, at)| (at, "takeover"));
         let leaves = !self.left && self.holds.is_empty() && self.farewell().is_none();
         let leave = self.leaving.filter(|_| leaves).map(|at| (at + LEAVE_PATIENCE, "leave"));
@@ -44,7 +49,6 @@ impl Cluster {
             .chain(self.fencing.poll_timeout())
             .chain(leave)
             .chain(retry)
-            .min()
     }
 
     /// After a break: whole again when quorum was confirmed for the ring that this node is in. When
