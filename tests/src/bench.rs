@@ -4,6 +4,7 @@
 //! gratuitous ARP alone, holders by the kernels of the nodes, memory and processor time by `/proc`. Only the
 //! moment at which Corosync told of a lost node comes from the journal of `sfhad`.
 
+mod decisions;
 mod holding;
 mod keepalived;
 mod report;
@@ -47,6 +48,8 @@ pub enum Part {
     Scale,
     /// The device of the mesh: many peers, much traffic.
     Wireguard,
+    /// The decisions: how long a core takes for an event.
+    Decisions,
 }
 
 /// Measures these parts, telling on standard error how far it is.
@@ -58,6 +61,7 @@ pub fn run(plan: Plan, parts: &[Part]) -> Result<Report> {
             Part::Holding => holding::run(plan, &mut report)?,
             Part::Scale => scale::run(plan, &mut report)?,
             Part::Wireguard => wireguard::run(plan, &mut report)?,
+            Part::Decisions => decisions::run(plan, &mut report)?,
         }
     }
     Ok(report)
