@@ -40,6 +40,9 @@ pub use record::{Log, Start, Turn, replay};
 pub use rng::Rng;
 pub use world::World;
 
+/// Seeds that all profiles take together where nothing else is asked for.
+const ALL: u64 = 20_000;
+
 /// What many runs came to.
 #[derive(Debug, Default)]
 pub struct Summary {
@@ -102,7 +105,7 @@ fn write_logs(test: &str, seed: u64, world: &World) -> anyhow::Result<PathBuf> {
 }
 
 /// Runs as many seeds as the environment asks for, else `count`: `SFHA_SIM_SEED` one,
-/// `SFHA_SIM_SEEDS` that many, times the share that `count` has of 10,000.
+/// `SFHA_SIM_SEEDS` that many, times the share that `count` has of all.
 ///
 /// # Panics
 /// At the first seed that fails.
@@ -110,7 +113,7 @@ pub fn check(test: &str, first: u64, count: u64, profile: &Profile) -> Summary {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match (number("SFHA_SIM_SEED"), number("SFHA_SIM_SEEDS")) {
         (Some(seed), _) => seed..seed + 1,
-        (None, Some(all)) => first..first + (all * count).div_ceil(10_000),
+        (None, Some(all)) => first..first + (all * count).div_ceil(ALL),
         (None, None) => first..first + count,
     };
     let mut summary = Summary::default();

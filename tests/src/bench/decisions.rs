@@ -160,6 +160,7 @@ fn kind(event: &Event) -> &'static str {
         Event::UnitChanged { .. } => "unit changed",
         Event::CheckChanged { .. } => "check changed",
         Event::Conflict { .. } => "conflict",
+        Event::Device { .. } => "device",
         Event::Clock { .. } => "clock",
         Event::Watchdog { .. } => "watchdog",
         Event::FenceFinished { .. } => "fence finished",

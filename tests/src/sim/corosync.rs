@@ -79,6 +79,10 @@ pub struct Net {
     /// `two_node: 1` when there are two.
     pub two_node: bool,
     sides: BTreeMap<NodeId, u64>,
+    /// Pairs that do not reach each other though they are on one side, the lower id first.
+    cuts: BTreeSet<(NodeId, NodeId)>,
+    /// Who finds the others first, where not everybody can be in one ring.
+    first: Vec<NodeId>,
     up: BTreeMap<NodeId, Process>,
     rings: BTreeMap<Ring, RingState>,
     last_seq: u64,
@@ -103,6 +107,28 @@ impl Net {
     /// Everybody reaches everybody.
     pub fn heal(&mut self) {
         self.sides.clear();
+        self.cuts.clear();
+        self.first.clear();
+    }
+
+    /// These pairs, lower id first, do not reach each other any more.
+    pub fn cut(&mut self, pairs: impl IntoIterator<Item = (NodeId, NodeId)>) {
+        self.cuts.extend(pairs);
+    }
+
+    /// Some pairs do not reach each other.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        !self.cuts.is_empty()
+    }
+
+    /// Where not everybody can be in one ring: these find the others first.
+    pub fn favour(&mut self, first: Vec<NodeId>) {
+        self.first = first;
+    }
+
+    fn reach(&self, a: NodeId, b: NodeId) -> bool {
+        self.side(a) == self.side(b) && !self.cuts.contains(&(a.min(b), a.max(b)))
     }
 
     /// The network between these nodes, nothing cut, no Corosync running.
@@ -188,22 +214,27 @@ impl Net {
 
     fn is_whole(&self, ring: Ring) -> bool {
         let Some(state) = self.rings.get(&ring) else { return false };
-        let Some(first) = state.members.first() else { return false };
         state.members.iter().all(|node| {
             self.is_live(*node)
-                && self.side(*node) == self.side(*first)
+                && state.members.iter().all(|other| self.reach(*node, *other))
                 && self.up.get(node).is_some_and(|process| process.ring == Some(ring))
         })
     }
 
     fn components(&self) -> Vec<BTreeSet<NodeId>> {
-        let mut by_side: BTreeMap<u64, BTreeSet<NodeId>> = BTreeMap::new();
-        for (node, process) in &self.up {
-            if !process.frozen {
-                by_side.entry(self.side(*node)).or_default().insert(*node);
+        let place = |node: &NodeId| self.first.iter().position(|first| first == node).unwrap_or(usize::MAX);
+        let mut live: Vec<NodeId> = self.up.keys().copied().filter(|node| self.is_live(*node)).collect();
+        live.sort_by_key(|node| (place(node), *node));
+        let mut found: Vec<BTreeSet<NodeId>> = Vec::new();
+        for node in live {
+            let fits = |nodes: &&mut BTreeSet<NodeId>| nodes.iter().all(|other| self.reach(node, *other));
+            match found.iter_mut().find(fits) {
+                Some(nodes) => drop(nodes.insert(node)),
+                None => found.push(BTreeSet::from([node])),
             }
         }
-        by_side.into_values().collect()
+        found.sort_by_key(|nodes| nodes.first().map(|first| (self.side(*first), *first)));
+        found
     }
 
     /// After every change of who lives and who reaches whom: which rings are to be formed, and when.

@@ -112,6 +112,34 @@ impl World {
                 let Some(node) = node.or_else(|| self.some_node(|_| true)) else { return };
                 self.cut(BTreeMap::from([(node, 9)]));
             }
+            Fault::Partial => {
+                let nodes: Vec<NodeId> = self.machines.keys().copied().collect();
+                let mut pairs = Vec::new();
+                for (index, a) in nodes.iter().enumerate() {
+                    for b in nodes.iter().skip(index + 1) {
+                        if self.rng.chance(250) {
+                            pairs.push((*a, *b));
+                        }
+                    }
+                }
+                self.tell(|| format!("-- do not reach each other: {pairs:?}"));
+                self.net.cut(pairs);
+                self.find_each_other();
+            }
+            Fault::DiskFull => {
+                let Some(node) = node.or_else(|| self.some_node(powered)) else { return };
+                let wait = self.rng.millis(200, 8000);
+                self.tell(|| format!("-- node {node}'s disk is full for {} ms", wait / MS));
+                let until = self.now + wait;
+                if let Some(machine) = self.machines.get_mut(&node) {
+                    machine.disk_full = until;
+                }
+            }
+            Fault::SetClock => {
+                let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
+                let wall = i64::try_from(self.rng.below(4_000_000_000)).unwrap_or_default();
+                self.feed(node, Event::Clock { wall });
+            }
             Fault::Heal => {
                 self.tell(|| "-- healed".to_owned());
                 self.net.heal();
@@ -225,6 +253,23 @@ impl World {
             },
         };
         self.command(Some(node), command);
+    }
+
+    /// Where not everybody reaches everybody, another ring is found every now and then.
+    pub(super) fn find_each_other(&mut self) {
+        if !self.net.is_partial() {
+            return;
+        }
+        let mut nodes: Vec<NodeId> = self.machines.keys().copied().collect();
+        let mut first = Vec::new();
+        while !nodes.is_empty() {
+            let index = usize::try_from(self.rng.below(nodes.len() as u64)).unwrap_or(0);
+            first.push(nodes.swap_remove(index));
+        }
+        self.net.favour(first);
+        self.replan();
+        let wait = self.rng.millis(500, 6000);
+        self.after(wait, Coming::FindEachOther);
     }
 
     fn cut(&mut self, sides: BTreeMap<NodeId, u64>) {

@@ -101,8 +101,9 @@ impl World {
         let bad = self.profile.bad_disks && !self.settling;
         let takes =
             if bad && self.rng.chance(100) { self.rng.millis(20, 800) } else { self.rng.range(200, 15 * MS) };
-        let fails = bad && self.rng.chance(60);
         let now = self.now;
+        let full = self.machines.get(&node).is_some_and(|machine| machine.disk_full > now) && !self.settling;
+        let fails = full || (bad && self.rng.chance(60));
         let Some(daemon) = self.daemon_mut(node) else { return };
         let done = daemon.disk_busy.max(now) + takes;
         daemon.disk_busy = done;

@@ -48,6 +48,8 @@ pub struct Machine {
     pub starting: bool,
     /// Not started again before the end of the run.
     pub stays_down: bool,
+    /// Until when nothing can be written.
+    pub disk_full: u64,
 }
 
 /// A running daemon.
@@ -110,6 +112,7 @@ impl Machine {
             next_pid: 100,
             starting: false,
             stays_down: false,
+            disk_full: 0,
         }
     }
 

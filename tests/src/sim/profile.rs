@@ -26,6 +26,10 @@ pub enum Fault {
     Partition,
     /// One node is cut off.
     Isolate,
+    /// Some nodes do not hear some others, in one direction or both, while third ones hear all of them. Totem's
+    /// token has to come round, so that one direction is as good as none, and who is in a ring with whom changes
+    /// from one try to the next.
+    Partial,
     /// Everybody reaches everybody again.
     Heal,
     /// Corosync crashes and is started again.
@@ -38,6 +42,10 @@ pub enum Fault {
     Move,
     /// Maintenance on, and off again.
     Maintenance,
+    /// A node's disk is full for a while: nothing is written.
+    DiskFull,
+    /// Somebody sets a node's clock.
+    SetClock,
     /// A node is invited and joins.
     Grow,
     /// A node, whatever its condition, is taken out for good.

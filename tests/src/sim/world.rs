@@ -48,6 +48,7 @@ pub(super) enum Coming {
     UnitGone(NodeId, String),
     Retire(NodeId),
     Fence(FenceCall),
+    FindEachOther,
     Settle,
     Ask,
 }
@@ -206,6 +207,7 @@ impl World {
     fn happen(&mut self, coming: Coming) {
         match coming {
             Coming::Fault => self.next_fault(),
+            Coming::FindEachOther => self.find_each_other(),
             Coming::Settle => self.settle(),
             Coming::Fence(call) => self.driver_answers(call),
             Coming::Ask => self.ask_to_end_hands_off(),
