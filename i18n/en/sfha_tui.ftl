@@ -440,6 +440,7 @@ error-already-so = { $what ->
 error-not-found = { $kind ->
         [node] No node is called “{ $name }”.
         [mesh] This cluster has no mesh.
+        [stonith] Fencing is not on in this cluster.
         [vip] No VIP is called “{ $name }”.
         [peer] No peer is called “{ $name }”.
         [token] No token has the id “{ $name }”.
@@ -450,6 +451,7 @@ error-not-found = { $kind ->
     .bare = There is nothing of that name.
     .next = { $kind ->
         [node] “sfha nodes” lists the names.
+        [stonith] To set it up: sfha stonith setup
         [vip] “sfha vip list” lists the names.
         [peer] “sfha mesh status” lists the names.
         [token] “sfha mesh tokens” lists the ids.
@@ -1648,6 +1650,7 @@ stonith-test-failed = { $count ->
     [one] { $count } test failed.
    *[other] { $count } tests failed.
 }
+setup-failed-next = Nothing was written. Correct it and try again, or write it all the same: --force
 stonith-test-failed-next = Correct it, then: sfha stonith test
 stonith-nothing-to-test = Nothing to test: no driver is configured.
 no-stonith-history = No fencing so far.
@@ -1662,7 +1665,7 @@ col-what = WHAT
 plan = { $node } would be switched off by { $actor }, with { $levels }, after { $delay }.
 plan-nobody = Nothing and nobody could switch { $node } off.
 plan-held = { $why }.
-done-fence = { $node } is harmless.
+done-fence = { $node } is harmless ({ $how }).
 done-unfence = { $node } is going to be switched on; see `sfha stonith status`.
 done-stonith-confirm = { $node } is held for switched off; what it had is taken over now.
 ask-fence = Switch the node { $node } off, the hard way? What runs there is lost.

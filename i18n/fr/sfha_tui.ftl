@@ -448,6 +448,7 @@ error-already-so = { $what ->
 error-not-found = { $kind ->
         [node] Aucun nœud ne s'appelle « { $name } ».
         [mesh] Ce cluster n'a pas de maillage.
+        [stonith] Le fencing n'est pas actif dans ce cluster.
         [vip] Aucune VIP ne s'appelle « { $name } ».
         [peer] Aucun pair ne s'appelle « { $name } ».
         [token] Aucun jeton n'a l'identifiant « { $name } ».
@@ -458,6 +459,7 @@ error-not-found = { $kind ->
     .bare = Ce nom est introuvable.
     .next = { $kind ->
         [node] « sfha nodes » donne les noms.
+        [stonith] Pour le mettre en place : sfha stonith setup
         [vip] « sfha vip list » donne les noms.
         [peer] « sfha mesh status » donne les noms.
         [token] « sfha mesh tokens » donne les identifiants.
@@ -1653,6 +1655,7 @@ stonith-test-failed = { $count ->
     [one] { $count } essai a échoué.
    *[other] { $count } essais ont échoué.
 }
+setup-failed-next = Rien n'a été écrit. Corrigez et recommencez, ou écrivez quand même : --force
 stonith-test-failed-next = Corrigez, puis : sfha stonith test
 stonith-nothing-to-test = Rien à essayer : aucun pilote n'est configuré.
 no-stonith-history = Aucun fencing jusqu'ici.
@@ -1667,7 +1670,7 @@ col-what = QUOI
 plan = { $node } serait éteint par { $actor }, avec { $levels }, après { $delay }.
 plan-nobody = Rien ni personne ne pourrait éteindre { $node }.
 plan-held = { $why }.
-done-fence = { $node } est inoffensif.
+done-fence = { $node } est inoffensif ({ $how }).
 done-unfence = { $node } va être allumé ; voyez « sfha stonith status ».
 done-stonith-confirm = { $node } est tenu pour éteint ; ce qu'il avait est repris maintenant.
 ask-fence = Éteindre le nœud { $node }, brutalement ? Ce qui y tourne est perdu.

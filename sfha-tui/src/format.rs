@@ -92,8 +92,17 @@ fn scaled(mut value: f64) -> (String, u8) {
 
 /// A moment: the time if it is today, else date and time.
 pub fn moment(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    moment_as("%H:%M", at, now, zone)
+}
+
+/// The same to the second, for what follows quickly on each other.
+pub fn moment_to_the_second(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    moment_as("%H:%M:%S", at, now, zone)
+}
+
+fn moment_as(time: &str, at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (at, now) = (at.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
-    let time = at.strftime("%H:%M").to_string();
+    let time = at.strftime(time).to_string();
     if at.date() == now.date() {
         return time;
     }

@@ -56,24 +56,19 @@ pub async fn run(global: &Global, task: StonithTask) -> Result<(), Problem> {
             let params = FencingTestParams { node };
             let tested: FencingTested = call(global, method::STONITH_TEST, &params, TEST).await?;
             show(global, &tested, text::tested)?;
-            judge(&tested)
+            judge(&tested, t!("stonith-test-failed-next"))
         }
         StonithTask::Setup(task) => setup::run(global, *task).await,
     }
 }
 
 /// A test that found something wrong has failed.
-fn judge(tested: &FencingTested) -> Result<(), Problem> {
+fn judge(tested: &FencingTested, next: String) -> Result<(), Problem> {
     let failed = tested.results.iter().filter(|result| result.error.is_some()).count();
     if failed == 0 {
         return Ok(());
     }
-    Err(Problem::local(
-        "test-failed",
-        1,
-        t!("stonith-test-failed", count = failed),
-        Some(t!("stonith-test-failed-next")),
-    ))
+    Err(Problem::local("test-failed", 1, t!("stonith-test-failed", count = failed), Some(next)))
 }
 
 async fn fence(global: &Global, node: String, dry_run: bool) -> Result<(), Problem> {
@@ -91,7 +86,10 @@ async fn fence(global: &Global, node: String, dry_run: bool) -> Result<(), Probl
         map.insert("phase".to_owned(), json!(fenced.phase));
         map.insert("proof".to_owned(), json!(fenced.proof));
     }
-    let how = words::fencing::details(&fenced, 0);
+    let how = match fenced.phase {
+        Some(_) => words::fencing::details(&fenced, 0),
+        None => t!("happened-returned"),
+    };
     show(global, &document, |_, paint| text::fenced(&node, &how, paint))
 }
 

@@ -45,7 +45,7 @@ pub async fn run(global: &Global, mut task: SetupTask) -> Result<(), Problem> {
         paint::out(&text::tested(&tested, Paint::stdout()));
     }
     if !task.force {
-        judge(&tested)?;
+        judge(&tested, t!("setup-failed-next"))?;
     }
     if !task.dry_run {
         if terminal {

@@ -81,7 +81,7 @@ pub fn history(history: &FencingHistory, paint: Paint) -> String {
         let at = Timestamp::from_second(entry.at).unwrap_or(Timestamp::UNIX_EPOCH);
         table.row(vec![
             (tone, words::mark(tone, paint.utf8).to_owned()),
-            (Tone::Dim, format::moment(at, now, &zone)),
+            (Tone::Dim, format::moment_to_the_second(at, now, &zone)),
             (Tone::Plain, entry.node.clone()),
             (Tone::Plain, what),
         ]);
@@ -129,7 +129,5 @@ pub fn plan(plan: &FencingPlan, paint: Paint) -> String {
 
 /// `sfha stonith fence`
 pub fn fenced(node: &str, how: &str, paint: Paint) -> String {
-    let line = t!("done-fence", node = node);
-    let how = if how.is_empty() { String::new() } else { format!(" ({how})") };
-    format!("{} {line}{how}\n", paint.mark(Tone::Good))
+    format!("{} {}\n", paint.mark(Tone::Good), t!("done-fence", node = node, how = how))
 }
