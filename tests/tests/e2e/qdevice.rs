@@ -131,7 +131,7 @@ fn with_a_quorum_device_one_of_two_nodes_goes_on_and_only_one() {
             .unwrap_or_else(|error| panic!("{error:#}: {:?}", votes(cluster, node)));
         let active = ["systemctl", "is-active", "corosync-qdevice"];
         wait_until("its program to end", PATIENCE, || {
-            cluster.node(node).exec(&active).is_ok_and(|output| output.stdout.trim() == "inactive")
+            cluster.node(node).exec(&active).is_ok_and(|output| output.stdout.trim() != "active")
         })
         .unwrap();
     }
