@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 
 /// The daemon of sfha. It is started by systemd; operators use `sfha`.
 #[derive(Debug, Parser)]
-#[command(version, about)]
+#[command(name = "sfhad", version, about)]
 struct Args {
     /// Write every event that the core receives to this file, for replay.
     #[arg(long, value_name = "FILE")]
