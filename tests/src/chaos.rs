@@ -23,7 +23,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cluster::{Cluster, NOTED_UNIT, Span, VIP, at_once, now};
 use crate::lab::{AddressWatcher, Prober, wait_until};
-use crate::sim::Rng;
+use sfha_sim::Rng;
 
 use changes::Changes;
 pub use schedule::{Fault, Schedule, Step};

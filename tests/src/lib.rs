@@ -1,4 +1,4 @@
-//! The lab, the scenarios and the simulation of sfha.
+//! The lab and the scenarios of sfha.
 
 pub mod bench;
 pub mod chaos;
@@ -7,4 +7,3 @@ pub mod demo;
 pub mod guest;
 pub mod lab;
 pub mod proxmox;
-pub mod sim;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::sim::Rng;
+use sfha_sim::Rng;
 
 /// The daemons of a node that can die or stand still.
 const UNITS: [&str; 3] = ["sfha.service", "corosync.service", "sfha-wg.service"];

@@ -328,7 +328,7 @@ impl Group {
                 let best = self.places.values().filter(|place| place.powered).map(place).max();
                 let votes = members.len()
                     + usize::from(best.is_some_and(|best| best.1.0 == members.first().copied()));
-                votes > (nodes + 1) / 2
+                votes > nodes.div_ceil(2)
             }
             false => members.len() > nodes / 2 || nodes == 2,
         };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sfha_tests::sim::{Drivers, Fault, Log, Profile, World, check, replay, run};
+use sfha_sim::{Drivers, Fault, Log, Profile, World, check, replay, run};
 
 /// A node that can do nothing loses its addresses after this time.
 const LEASE: Duration = Duration::from_millis(1060);
