@@ -57,7 +57,9 @@ impl Paths {
         let theirs = peer.theirs(now);
         match peer.route {
             Route::Direct => {
-                let settled = peer.bad_since.is_some_and(|since| now - since >= SETTLE);
+                // A node that has just come back answers in a moment: what was said of it while it was gone is old.
+                let since = peer.bad_since.map(|since| since.max(peer.word_since));
+                let settled = since.is_some_and(|since| now - since >= SETTLE);
                 // Without word from the other end it would not follow: its daemon may just be away.
                 match theirs.filter(|_| settled).and_then(|_| self.best_relay(node, now)) {
                     Some(relay) => Route::Via(relay),

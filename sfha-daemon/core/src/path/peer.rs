@@ -47,7 +47,7 @@ pub(super) struct Peer {
     /// What the other end says about it, and when that was heard of.
     theirs: Option<(Claim, Time)>,
     /// Since when it has been heard of without a break.
-    word_since: Time,
+    pub word_since: Time,
     /// The last report, by node.
     pub report: Option<(Time, BTreeMap<NodeId, Entry>)>,
     /// Since when one of both ends has been saying that the direct path is dead.
@@ -120,6 +120,7 @@ impl Peer {
         if newer {
             if !self.spoke_lately(now) {
                 self.word_since = now;
+                self.probing.hurry(now);
             }
             self.theirs = Some((claim, now));
         }

@@ -175,6 +175,27 @@ fn without_word_from_the_other_end_nothing_is_moved() {
 }
 
 #[test]
+fn a_node_that_comes_back_is_asked_before_it_is_relayed() {
+    for (answers, route) in [(true, Route::Direct), (false, Route::Via(3))] {
+        let mut alone = Alone::new(1, 3);
+        alone.run(2000);
+        alone.silent.insert(2);
+        alone.reports.insert(3, vec![entry(1, FINE, Some(100)), entry(2, FINE, None)]);
+        alone.run(20_000);
+        let mut about = entry(2, FINE, Some(100));
+        about.hearsay = Some(FINE);
+        alone.reports.insert(3, vec![entry(1, FINE, Some(100)), about]);
+        alone.run(1000);
+        assert_eq!(alone.route(2), Route::Direct, "nothing could have been heard of it yet");
+        if answers {
+            alone.silent.clear();
+        }
+        alone.run(5000);
+        assert_eq!(alone.route(2), route);
+    }
+}
+
+#[test]
 fn the_higher_id_follows_the_newest_claim_whoever_tells_it() {
     let mut alone = Alone::new(2, 4);
     let told = |via, version| {
