@@ -204,16 +204,14 @@ impl Tracker {
         }
         match self.group.clone() {
             Some(before) => self.nodes(&before, status),
-            // The first look: nothing has happened yet.
-            None if !settled => return,
+            // A node that starts sees the others come one by one: nothing has happened yet.
+            None if status.phase != Phase::Operational => return,
             None => {}
         }
         if settled {
             if let Some(before) = self.group.clone() {
                 self.quorum(status);
                 self.leader(&before, status);
-            } else if !status.quorum.quorate {
-                self.begin(Lasting::NoQuorum, "", None, None, None);
             }
             self.fencing(status);
             match self.resources.clone() {

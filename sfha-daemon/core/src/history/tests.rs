@@ -97,6 +97,29 @@ fn a_power_cut_and_the_moves_that_it_caused_are_one_chain_with_the_time_without_
 }
 
 #[test]
+fn a_node_that_starts_and_sees_the_others_come_tells_nothing_of_it() {
+    let mut scene = Scene::new();
+    scene.tracker = Tracker::new("n1", 40);
+    let alone = [
+        ("/phase", json!("inquorate")),
+        ("/quorum/quorate", json!(false)),
+        ("/leader", json!(null)),
+        ("/nodes/1/online", json!(false)),
+        ("/nodes/2/daemon", json!(false)),
+    ];
+    assert_eq!(scene.after(10, &alone), []);
+    assert_eq!(scene.after(10, &[("/nodes/1/online", json!(true)), ("/phase", json!("synchronising"))]), []);
+    let there = [
+        ("/phase", json!("operational")),
+        ("/quorum/quorate", json!(true)),
+        ("/leader", json!("n1")),
+        ("/nodes/2/daemon", json!(true)),
+    ];
+    assert_eq!(scene.after(10, &there), []);
+    assert_eq!(kinds(&scene.after(10, &[("/nodes/1/online", json!(false))])), [EventKind::NodeLost]);
+}
+
+#[test]
 fn a_move_in_order_is_one_event_and_says_how_long_nobody_served() {
     let mut scene = Scene::new();
     let releasing = [("/vips/0/state", json!("releasing")), ("/vips/0/target", json!("n3"))];
