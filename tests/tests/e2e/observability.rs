@@ -89,14 +89,8 @@ fn a_power_cut_is_told_with_all_it_caused_and_survives_the_death_of_the_daemon()
         assert_eq!(kinds, wanted);
     }
 
-    let metrics = cluster
-        .node(second)
-        .sh("exec 3<>/dev/tcp/127.0.0.1/9777; printf 'GET /metrics HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3");
-    let metrics = metrics.unwrap_or_else(|_| {
-        // A shell without /dev/tcp.
-        let ask = "bash -c \"exec 3<>/dev/tcp/127.0.0.1/9777; printf 'GET /metrics HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3\"";
-        cluster.node(second).sh(ask).unwrap()
-    });
+    let ask = "exec 3<>/dev/tcp/127.0.0.1/9777; printf 'GET /metrics HTTP/1.1\\r\\n\\r\\n' >&3; cat <&3";
+    let metrics = cluster.node(second).exec_ok(&["bash", "-c", ask]).unwrap();
     for sample in [
         "sfha_quorate 1".to_owned(),
         format!("sfha_vip_holder{{vip=\"{WEB}\",node=\"{}\"}} 1", cluster.node(second).name()),
