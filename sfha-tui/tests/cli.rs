@@ -294,7 +294,7 @@ fn wrong_usage_is_two_in_text_and_in_json() {
         );
     }
     let output = run(none, "stat --lang en");
-    let choices = "→ Did you mean: stonith, simulate, standby, status?\n";
+    let choices = "→ Did you mean: simulate, stonith, standby, status?\n";
     assert_eq!(stderr(&output), format!("Error: There is no command “stat”.\n{choices}"));
 }
 
@@ -464,7 +464,7 @@ fn help_is_in_the_language_and_without_what_is_not_there() {
     insta::assert_snapshot!("help_en", stdout(&run(none, "help --lang en")));
     insta::assert_snapshot!("help_init_fr", stdout(&run(none, "init -h")));
     let script = stdout(&run(none, "completions bash"));
-    assert!(script.contains("unstandby") && !script.contains("simulate"));
+    assert!(script.contains("unstandby") && !script.contains("constraints"));
     assert_eq!(stdout(&run(none, "version")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(stdout(&run(none, "-V")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
 }
