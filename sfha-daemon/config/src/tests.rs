@@ -281,7 +281,7 @@ fn each_kind_of_fault_has_its_code() {
             &[
                 "bad-host corosync.qdevice.host 3:28 value=a b",
                 "out-of-range corosync.qdevice.port 3:41 least=1 most=65535 value=0",
-                "not-allowed corosync.qdevice.algorithm 3:55 allowed=ffsplit, lms suggestion=lms value=lsm",
+                "not-allowed corosync.qdevice.algorithm 3:55 suggestion=lms value=lsm",
             ],
         ),
         ("health_checks: [{name: a, target: 'x:0'}]", &["bad-target health_checks[0].target 3:35 value=x:0"]),

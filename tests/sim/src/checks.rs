@@ -135,6 +135,13 @@ impl World {
         (!over).then_some("cut off during a restart that nobody saw")
     }
 
+    /// A node has no quorum, or had none a moment ago.
+    pub(super) fn is_cut(&self, node: NodeId) -> bool {
+        let recent = self.profile.lease + 1000 * MS;
+        !self.net.votes(node).0
+            || self.book.without_quorum.get(&node).is_some_and(|at| self.now - at < recent)
+    }
+
     /// Why a node may still have an address that another has taken over.
     fn excuse(&self, node: NodeId, ip: IpAddr) -> Option<&'static str> {
         let machine = self.machines.get(&node)?;
@@ -148,10 +155,7 @@ impl World {
             return Some("two nodes");
         }
         // All that follows is for a node that was cut off and could not let go.
-        let recent = self.profile.lease + 1000 * MS;
-        let cut = !self.net.votes(node).0
-            || self.book.without_quorum.get(&node).is_some_and(|at| self.now - at < recent);
-        if !cut {
+        if !self.is_cut(node) {
             return None;
         }
         match &machine.daemon {

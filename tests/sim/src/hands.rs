@@ -107,6 +107,7 @@ impl World {
         let Some(daemon) = self.daemon_mut(node) else { return };
         let done = daemon.disk_busy.max(now) + takes;
         daemon.disk_busy = done;
+        daemon.disk_order.push_back(id);
         if !fails {
             daemon.writing.push_back((id, state.clone()));
         }
@@ -168,6 +169,13 @@ impl World {
             self.after(wait, Coming::Done(node, pid, id, work));
             return;
         }
+        if let (Work::Persist { .. }, Some(daemon)) = (&work, self.daemon_mut(node)) {
+            if daemon.disk_order.front() != Some(&id) {
+                // A process that stood still is late with one that came before.
+                return self.after(MS, Coming::Done(node, pid, id, work));
+            }
+            daemon.disk_order.pop_front();
+        }
         if let Some(name) = work.resource().map(str::to_owned)
             && let Some(daemon) = self.daemon_mut(node)
         {
@@ -217,6 +225,8 @@ impl World {
                 failed = fails;
                 if !fails {
                     self.unit_stopped(node, &name, &unit);
+                } else if let Some(machine) = self.machines.get_mut(&node) {
+                    machine.stuck.insert(unit);
                 }
             }
             Work::Superseded => failed = true,

@@ -38,6 +38,8 @@ pub struct Machine {
     pub foreign: BTreeSet<String>,
     /// Addresses and units that it took on since it has power, and has not let go in order.
     pub had: BTreeSet<String>,
+    /// Units that did not stop when they were told to.
+    pub stuck: BTreeSet<String>,
     /// When a unit died that a daemon started.
     pub died: BTreeMap<String, u64>,
     /// The daemon, while there is one.
@@ -81,6 +83,8 @@ pub struct Daemon {
     pub stopping_units: BTreeSet<String>,
     /// Until when writing takes.
     pub disk_busy: u64,
+    /// Writes under way: they end in their order.
+    pub disk_order: VecDeque<ActionId>,
     /// Writes that are not over.
     pub writing: VecDeque<(ActionId, Box<ClusterState>)>,
     /// Releases that are late or failed, by VIP: since when.
@@ -106,6 +110,7 @@ impl Machine {
             addresses: BTreeMap::new(),
             units: BTreeSet::new(),
             foreign: BTreeSet::new(),
+            stuck: BTreeSet::new(),
             had: BTreeSet::new(),
             died: BTreeMap::new(),
             daemon: None,
@@ -147,6 +152,7 @@ impl Daemon {
             orders: BTreeMap::new(),
             stopping_units: BTreeSet::new(),
             disk_busy: 0,
+            disk_order: VecDeque::new(),
             writing: VecDeque::new(),
             bad_release: BTreeMap::new(),
             tick: None,

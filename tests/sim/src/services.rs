@@ -145,6 +145,7 @@ impl World {
     pub(super) fn unit_stopped(&mut self, node: NodeId, name: &str, unit: &str) {
         self.tell(|| format!("node {node} runs {unit} no more"));
         let Some(machine) = self.machines.get_mut(&node) else { return };
+        machine.stuck.remove(unit);
         machine.units.remove(unit);
         machine.foreign.remove(unit);
         if let Some(daemon) = &mut machine.daemon {
@@ -279,6 +280,10 @@ impl World {
             .collect();
         for other in others {
             let excuse = self.profile.two_node.then_some("two nodes");
+            // The others cannot know of it: only fencing helps there.
+            let stuck = self.machines.get(&other).is_some_and(|machine| machine.stuck.contains(unit));
+            let excuse =
+                excuse.or_else(|| (stuck && self.is_cut(other)).then_some("cut off, and it does not stop"));
             if excuse.or_else(|| self.unseen(other)).or_else(|| self.unseen(node)).is_none() {
                 self.violate(|| format!("node {node} starts {unit} ({name}), which runs on node {other}"));
             }
