@@ -26,7 +26,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use self::kernel::Kernel;
 use crate::lab::{Lab, LabOptions, Node};
@@ -119,30 +119,61 @@ impl Guest {
 
     /// Boots it, runs one command as root and returns its exit status. Every line on the console goes to
     /// `on_line` at once.
-    pub fn run(&self, command: &[&str], limit: Duration, mut on_line: impl FnMut(&str)) -> Result<i32> {
+    pub fn run(&self, command: &[&str], limit: Duration, on_line: impl FnMut(&str)) -> Result<i32> {
+        match self.watch(command, limit, on_line)? {
+            (Some(status), _) => Ok(status),
+            (None, last) => bail!("the guest ended before its time; it said last:\n{last}"),
+        }
+    }
+
+    /// The same for a command in whose course the guest is reset.
+    pub fn run_until_reset(
+        &self,
+        command: &[&str],
+        limit: Duration,
+        on_line: impl FnMut(&str),
+    ) -> Result<()> {
+        match self.watch(command, limit, on_line)? {
+            (None, _) => Ok(()),
+            (Some(status), last) => bail!("the guest ended in order, with {status}; it said last:\n{last}"),
+        }
+    }
+
+    /// The exit status, if it came to that, and the end of what was on the console.
+    fn watch(
+        &self,
+        command: &[&str],
+        limit: Duration,
+        mut on_line: impl FnMut(&str),
+    ) -> Result<(Option<i32>, String)> {
         let deadline = Instant::now() + limit;
         let mut machine = Machine(self.boot(command, Stdio::null(), Stdio::piped())?);
         let lines = read_lines(&mut machine.0);
         let mut last = VecDeque::new();
-        let ended = loop {
+        let status = loop {
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     on_line(&line);
                     if let Some(status) = line.strip_prefix(FAREWELL) {
-                        return status.parse().with_context(|| line.clone());
+                        break Some(status.parse().with_context(|| line.clone())?);
                     }
                     last.push_back(line);
                     if last.len() > LAST_LINES {
                         last.pop_front();
                     }
                 }
-                Err(RecvTimeoutError::Disconnected) => break "ended before its time".to_owned(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let ended = machine.0.wait()?;
+                    ensure!(ended.success(), "{QEMU} failed: {ended}");
+                    break None;
+                }
                 Err(RecvTimeoutError::Timeout) => {
-                    break format!("was not done after {}", humantime::format_duration(limit));
+                    let limit = humantime::format_duration(limit);
+                    bail!("the guest was not done after {limit}; it said last:\n{}", text(&last));
                 }
             }
         };
-        bail!("the guest {ended}; it said last:\n{}", Vec::from(last).join("\n"))
+        Ok((status, text(&last)))
     }
 
     /// Boots it and runs one command on this terminal.
@@ -184,6 +215,10 @@ impl Drop for Machine {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+fn text(lines: &VecDeque<String>) -> String {
+    lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 fn read_lines(child: &mut Child) -> Receiver<String> {

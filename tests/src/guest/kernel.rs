@@ -13,7 +13,7 @@ use crate::lab::run;
 const MODULES: &[&str] = &["virtio_pci", "9pnet_virtio", "9p", "overlay"];
 
 /// What the tests need it to have.
-const WANTED: &[&str] = &["wireguard", "veth", "bridge", "tun", "nf_tables"];
+const WANTED: &[&str] = &["wireguard", "veth", "bridge", "tun", "nf_tables", "softdog"];
 
 const BUSYBOX: &str = "/bin/busybox";
 const FIRST_PROGRAM: &str = include_str!("init.sh");

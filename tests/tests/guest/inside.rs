@@ -1,14 +1,15 @@
 //! What runs in the guest: one life of a cluster whose first two nodes have kernel WireGuard and whose third
-//! has `sfha-wg`. One test, for a boot costs more than a step; each step leaves all nodes in step.
+//! has `sfha-wg`; and one of a node with a watchdog. One test a guest, for a boot costs more than a step.
 
 use std::path::Path;
 
 use crate::steps::{BACKENDS, Both};
+use crate::watchdog::Watched;
 
 #[test]
 #[ignore = "runs in the guest"]
 fn a_cluster_of_both_backends() {
-    assert!(Path::new("/sfha-guest").exists(), "only for the guest");
+    only_here();
     let both = Both::formed();
     both.backends_are(&BACKENDS);
     both.all_connected();
@@ -23,4 +24,20 @@ fn a_cluster_of_both_backends() {
     both.a_broken_path_is_relayed_and_healed();
     let rest = both.a_clean_stop();
     both.who_is_off_is_removed(&rest);
+}
+
+/// It ends the guest.
+#[test]
+#[ignore = "runs in the guest"]
+fn a_node_with_a_watchdog() {
+    only_here();
+    let watched = Watched::formed();
+    watched.systemd_replaces_a_daemon_that_hangs();
+    watched.a_clean_stop_switches_it_off();
+    watched.it_is_fed();
+    watched.a_daemon_that_hangs_takes_the_machine_with_it();
+}
+
+fn only_here() {
+    assert!(Path::new("/sfha-guest").exists(), "only for the guest");
 }

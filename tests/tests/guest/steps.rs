@@ -10,7 +10,7 @@ use sfha_proto::status::Phase;
 use sfha_tests::cluster::{Cluster, MESH_IP, VIP};
 use sfha_tests::lab::{Endpoint, Lab, LabOptions, wait_for, wait_until};
 
-const PATIENCE: Duration = Duration::from_secs(240);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The node without WireGuard in its kernel, as far as its daemon is concerned.
 const USERSPACE: usize = 2;
