@@ -32,6 +32,9 @@ say "programs ($profile)"
 # shellcheck disable=SC2086 # empty, or one option
 cargo build $locked --profile "$profile" -p sfha-daemon -p sfha-wg -p sfha-tui --bins
 
+# cargo leaves the symbols in a program whose own crate is compiled otherwise than the rest.
+strip --strip-all "$bin/sfha-wg"
+
 # What the package contains besides the programs and the files in git.
 mkdir -p "$gen"
 ./assets/dev/changelog.sh | gzip -9n >"$gen/changelog.Debian.gz.new"

@@ -8,6 +8,7 @@ use sfha_proto::doctor::{Diagnosis, Level, Observation};
 use super::programs::DAEMON;
 use super::show;
 use crate::cli::Global;
+use crate::format::decimal;
 use crate::i18n::loader;
 use crate::paint::Paint;
 use crate::problem::{ABSENT, Problem, arguments, text};
@@ -47,7 +48,13 @@ fn sentences(found: &Observation) -> Sentences {
     let code = found.code.as_str();
     let (loader, id) = (loader(), format!("doctor-{code}"));
     let id = if loader.has(&id) { id } else { "doctor-unknown".to_owned() };
-    let args = arguments(&found.details, &code);
+    let mut details = found.details.clone();
+    // The one fraction there is.
+    let ms = details.get("milliseconds").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    if let Some(ms) = ms {
+        details.insert("milliseconds".to_owned(), decimal(ms, 1).into());
+    }
+    let args = arguments(&details, &code);
     let attribute = |name| {
         let there = loader.has_attr(&id, name).then(|| text(loader, &id, Some(name), &args));
         there.filter(|text| !text.contains(ABSENT))

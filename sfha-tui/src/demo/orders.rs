@@ -181,18 +181,18 @@ impl World {
     }
 
     fn failover(&mut self, tag: u64, to: Option<&str>) -> Outcome {
-        let Some(leader) = self.leader() else { return Err(ErrorCode::NoCandidate.into()) };
-        let others = || (0..self.nodes.len()).filter(|at| *at != leader && self.able(*at));
+        let able = || (0..self.nodes.len()).filter(|at| self.able(*at));
+        let from = self.vips.iter().find_map(|vip| vip.holder).or(self.leader());
         let to = match to {
-            Some(name) => others().find(|at| self.nodes[*at].name == name),
-            None => others().next(),
+            Some(name) => able().find(|at| self.nodes[*at].name == name),
+            None => able().find(|at| Some(*at) != from),
         };
         let Some(to) = to else { return Err(ErrorCode::NoCandidate.into()) };
         if self.maintenance {
             return Err(ErrorCode::Maintenance.into());
         }
         let held: Vec<usize> =
-            (0..self.vips.len()).filter(|at| self.vips[*at].holder == Some(leader)).collect();
+            (0..self.vips.len()).filter(|at| self.vips[*at].holder.is_some_and(|by| by != to)).collect();
         held.iter().for_each(|vip| self.send_to(*vip, to));
         let moved = held.iter().map(|vip| self.vips[*vip].name.clone()).collect();
         self.jobs.push(Job { tag, begun: self.now, kind: Work::Failover { moved, to } });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sfha_tests::cluster::{Cluster, PATIENCE};
+use sfha_tests::cluster::{Cluster, PATIENCE, VIP};
 use sfha_tests::lab::wait_until;
 
 const BACKUP: &str = "/root/node1.backup";
@@ -16,7 +16,7 @@ const LOSE: &str = "systemctl disable --quiet --now sfha; systemctl stop corosyn
 #[test]
 fn a_cluster_that_lost_every_node_comes_back_from_the_backup_of_one() {
     let cluster = Cluster::formed("disaster", 3).unwrap();
-    cluster.vip_add(0, "web", "10.77.0.100/24").unwrap();
+    cluster.vip_add(0, "web", VIP).unwrap();
     cluster.wait_active("web", &[0, 1, 2], PATIENCE).unwrap();
     looked_at(&cluster);
     reported(&cluster);

@@ -235,9 +235,7 @@ fn targets(app: &App, kind: Kind) -> Vec<Choice> {
             choices
         }
         Kind::Failover => {
-            let able = |node: &&sfha_proto::status::NodeStatus| {
-                node.online && node.daemon && !node.standby && Some(&node.name) != status.leader.as_ref()
-            };
+            let able = |node: &&sfha_proto::status::NodeStatus| node.online && node.daemon && !node.standby;
             let mut choices = any(t!("choice-best"));
             choices.extend(named(nodes().filter(able).map(|node| node.name.clone())));
             choices

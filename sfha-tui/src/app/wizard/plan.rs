@@ -126,7 +126,7 @@ impl App {
                 let node = target.unwrap_or_default();
                 let levels = fencing_levels(status, &node);
                 plan.push((Tone::Bad, t!("plan-fence", node = node.as_str(), levels = levels)));
-                self.plan_moves(status, &node, None, &mut plan);
+                self.plan_moves(status, &node, &mut plan);
             }
             (Kind::Unfence, Some(status)) => {
                 let node = target.unwrap_or_default();
@@ -150,13 +150,10 @@ impl App {
                     plan.push((Tone::Warn, t!("plan-rotate-resumes", node = rotating.node.as_str())));
                 }
             }
-            (Kind::Failover, Some(status)) => match status.leader.as_deref() {
-                Some(leader) => self.plan_moves(status, leader, target.as_deref(), &mut plan),
-                None => plan.push((Tone::Bad, t!("plan-no-leader"))),
-            },
+            (Kind::Failover, Some(status)) => self.plan_failover(status, target.as_deref(), &mut plan),
             (Kind::Standby, Some(status)) => {
                 let node = target.unwrap_or_default();
-                self.plan_moves(status, &node, None, &mut plan);
+                self.plan_moves(status, &node, &mut plan);
                 plan.push((Tone::Plain, t!("plan-standby", node = node.as_str())));
             }
             (Kind::Unstandby, Some(_)) => {
@@ -175,7 +172,7 @@ impl App {
             plan.push((Tone::Bad, t!("plan-remove-peer", name = name)));
             return;
         };
-        self.plan_moves(status, name, None, plan);
+        self.plan_moves(status, name, plan);
         plan.push((Tone::Bad, t!("plan-remove-node", node = name)));
         if !node.online {
             plan.push((Tone::Warn, t!("plan-remove-away", node = name)));
@@ -185,14 +182,24 @@ impl App {
         plan.push((Tone::Plain, t!("plan-remove-votes", count = left, needed = needed)));
     }
 
+    /// Everything goes to one node, whoever has it.
+    fn plan_failover(&self, status: &ClusterStatus, to: Option<&str>, plan: &mut Vec<(Tone, String)>) {
+        let vips = status.vips.iter().map(|vip| (&vip.name, &vip.holder));
+        let services = status.services.iter().map(|service| (&service.name, &service.holder));
+        let held: Vec<&str> = vips
+            .chain(services)
+            .filter(|(_, holder)| holder.is_some() && holder.as_deref() != to)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        match (held.is_empty(), to) {
+            (true, Some(to)) => plan.push((Tone::Plain, t!("plan-all-there", node = to))),
+            (true, None) => plan.push((Tone::Plain, t!("plan-nothing-held"))),
+            (false, _) => self.plan_moves_of(status, &held, to, None, plan),
+        }
+    }
+
     /// Where everything goes that a node holds.
-    fn plan_moves(
-        &self,
-        status: &ClusterStatus,
-        from: &str,
-        to: Option<&str>,
-        plan: &mut Vec<(Tone, String)>,
-    ) {
+    fn plan_moves(&self, status: &ClusterStatus, from: &str, plan: &mut Vec<(Tone, String)>) {
         let mut held: Vec<&str> = self.held_by(from);
         let services = status.services.iter().filter(|service| service.holder.as_deref() == Some(from));
         held.extend(services.map(|service| service.name.as_str()));
@@ -200,13 +207,24 @@ impl App {
             plan.push((Tone::Plain, t!("plan-holds-nothing", node = from)));
             return;
         }
+        self.plan_moves_of(status, &held, None, Some(from), plan);
+    }
+
+    fn plan_moves_of(
+        &self,
+        status: &ClusterStatus,
+        held: &[&str],
+        to: Option<&str>,
+        from: Option<&str>,
+        plan: &mut Vec<(Tone, String)>,
+    ) {
         if status.maintenance {
             plan.push((Tone::Warn, t!("plan-in-maintenance")));
             return;
         }
         let names = held.join(", ");
         let count = held.len();
-        let to = to.map(str::to_owned).or_else(|| self.least_loaded(status, Some(from)));
+        let to = to.map(str::to_owned).or_else(|| self.least_loaded(status, from));
         match to {
             Some(to) => plan.push((Tone::Plain, t!("plan-moves", count = count, names = names, to = to))),
             None => plan.push((Tone::Bad, t!("plan-nowhere", count = count, names = names))),
