@@ -1,7 +1,7 @@
 //! `sfha report`: what somebody else needs to understand a fault of this node, without a secret in it.
 //!
 //! Key files are never opened for it, but to make sure that nothing they hold is anywhere in the rest. In what
-//! people write, whatever stands behind a key that sounds like a secret is left out ([`mask`]).
+//! people write, whatever stands behind a key that sounds like a secret is left out ([`mask()`]).
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
