@@ -46,6 +46,8 @@ impl Https {
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT)
+            // A connection kept for the next request is one that the other side may close at that moment.
+            .pool_max_idle_per_host(0)
             .user_agent(concat!("sfha/", env!("CARGO_PKG_VERSION")));
         if let Some(config) = tls(trust, &seen)? {
             builder = builder.tls_backend_preconfigured(config);
