@@ -1,30 +1,29 @@
 //! The only place where the core and the machine meet: wait, record and feed one event, drain the
 //! actions, publish what changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod changes;
+mod handle;
+mod translate;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sfha_core::action::Answered;
-use sfha_core::cluster::Ring;
 use sfha_core::health::Verdict;
 use sfha_core::mesh_vips::Holders;
 use sfha_core::resources::{HealthCheck, Service};
-use sfha_core::{
-    Action, ActionId, Cluster, ClusterState, Command, Event, GroupMessage, LeaveReason, Member, NodeId, Time,
-};
+use sfha_core::{Action, ActionId, Cluster, ClusterState, Event, Time};
 use sfha_proto::fencing::{FencingAlert, FencingSummary, WatchdogStatus};
-use sfha_proto::status::{ClusterStatus, ServiceStatus};
-use sfha_proto::{ErrorCode, Failure};
-use tokio::sync::{mpsc, oneshot, watch};
+use sfha_proto::status::ClusterStatus;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::disk::Disk;
 use crate::fencing::calls::{self, Order};
 use crate::fencing::guard::Guard;
 use crate::history::Observer;
-use crate::io::corosync::{Corosync, CorosyncEvent, LeaveReason as CpgReason, Member as CpgMember};
+use crate::io::corosync::{Corosync, CorosyncEvent};
 use crate::mesh::unix_now;
 use crate::probes::{Probes, Wanted};
 use crate::recorder::Recorder;
@@ -32,135 +31,16 @@ use crate::services::Services;
 use crate::turns::Turns;
 use crate::vips::{Finished, RENEWAL, Vips};
 
+use changes::log_changes;
+use handle::{Call, Reply};
+pub use handle::{CoreHandle, FencingSeen};
+use translate::translate;
+
 /// Deadline for leaving the group.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Between two looks at the clock on the wall.
 const CLOCK: Duration = Duration::from_secs(60);
-
-type Reply = oneshot::Sender<Result<Answered, Failure>>;
-
-/// A question to the core, which answers itself.
-type Look = Box<dyn FnOnce(&Cluster, Time) + Send>;
-
-enum Call {
-    Propose(Command, Reply),
-    Move(Option<NodeId>, BTreeSet<String>, Reply),
-    Shutdown,
-    Look(Look),
-}
-
-/// How fencing stands, and when: the waits go on from there.
-pub type FencingSeen = (Instant, FencingSummary);
-
-/// The way to the core for everybody else.
-#[derive(Clone)]
-pub struct CoreHandle {
-    calls: mpsc::Sender<Call>,
-    state: watch::Receiver<Arc<ClusterState>>,
-    status: watch::Receiver<Arc<ClusterStatus>>,
-    coordinator: watch::Receiver<bool>,
-    holders: watch::Receiver<Option<Holders>>,
-    fencing: watch::Receiver<FencingSeen>,
-}
-
-impl CoreHandle {
-    /// Has a look at the core as it is.
-    ///
-    /// # Errors
-    /// `no-daemon`: it is gone.
-    pub async fn look<T: Send + 'static>(
-        &self,
-        at: impl FnOnce(&Cluster, Time) -> T + Send + 'static,
-    ) -> Result<T, Failure> {
-        let (reply, answer) = oneshot::channel();
-        let look = Box::new(move |core: &Cluster, now: Time| {
-            // Whoever asked may have hung up.
-            let _ = reply.send(at(core, now));
-        });
-        self.calls.send(Call::Look(look)).await.map_err(|_| Failure::new(ErrorCode::NoDaemon))?;
-        answer.await.map_err(|_| ErrorCode::NoDaemon.into())
-    }
-
-    /// How fencing stands, with what is left of every wait.
-    #[must_use]
-    pub fn fencing(&self) -> FencingSummary {
-        let (at, mut summary) = self.fencing.borrow().clone();
-        let passed = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let waits = summary.nodes.iter_mut().flat_map(|node| [&mut node.next_ms, &mut node.watchdog_ms]);
-        let storm = summary.storm.as_mut().map(|storm| &mut storm.next_ms);
-        let watchdog = summary.watchdog.as_mut().map(|watchdog| &mut watchdog.reset_ms);
-        for wait in waits.chain(storm).chain(watchdog) {
-            *wait = wait.map(|ms| ms.saturating_sub(passed));
-        }
-        summary
-    }
-
-    /// Has a command applied; returns when every member has it on disk.
-    ///
-    /// # Errors
-    /// Why it was refused, or that it took too long.
-    pub async fn propose(&self, command: Command) -> Result<(), Failure> {
-        self.ask(|reply| Call::Propose(command, reply)).await.map(|_| ())
-    }
-
-    /// Moves resources, all if none are named; returns when they are active where they were to go.
-    ///
-    /// # Errors
-    /// Why it was refused, or that it took too long.
-    pub async fn move_resources(
-        &self,
-        to: Option<NodeId>,
-        names: BTreeSet<String>,
-    ) -> Result<(Vec<String>, String), Failure> {
-        match self.ask(|reply| Call::Move(to, names, reply)).await? {
-            Answered::Moved { vips, to } => Ok((vips, to)),
-            Answered::Applied(_) => Err(ErrorCode::Internal.into()),
-        }
-    }
-
-    async fn ask(&self, call: impl FnOnce(Reply) -> Call) -> Result<Answered, Failure> {
-        let (reply, answer) = oneshot::channel();
-        self.calls.send(call(reply)).await.map_err(|_| Failure::new(ErrorCode::NoDaemon))?;
-        answer.await.map_err(|_| Failure::new(ErrorCode::NoDaemon))?
-    }
-
-    /// Has this node let everything go and leave the group.
-    pub async fn shut_down(&self) {
-        // A loop that is gone has nothing left to let go.
-        let _ = self.calls.send(Call::Shutdown).await;
-    }
-
-    /// The replicated state as this node has it now.
-    #[must_use]
-    pub fn state(&self) -> Arc<ClusterState> {
-        self.state.borrow().clone()
-    }
-
-    /// The replicated state, to be watched.
-    #[must_use]
-    pub fn watch_state(&self) -> watch::Receiver<Arc<ClusterState>> {
-        self.state.clone()
-    }
-
-    /// Who may have which VIP, to be watched; `None` while the group has not agreed on it.
-    #[must_use]
-    pub fn watch_holders(&self) -> watch::Receiver<Option<Holders>> {
-        self.holders.clone()
-    }
-
-    /// The status, to be watched.
-    #[must_use]
-    pub fn watch_status(&self) -> watch::Receiver<Arc<ClusterStatus>> {
-        self.status.clone()
-    }
-
-    /// Whether this node does what one node must do for all.
-    #[must_use]
-    pub fn is_coordinator(&self) -> bool {
-        *self.coordinator.borrow()
-    }
-}
 
 /// The loop.
 pub struct EventLoop {
@@ -518,96 +398,5 @@ async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-fn translate(event: CorosyncEvent, me: NodeId) -> Option<Event> {
-    let member = |member: CpgMember| Member { node: member.node, pid: member.pid };
-    match event {
-        CorosyncEvent::Connected { local } => {
-            info!(node = local.node, "connected to corosync");
-            if local.node != me {
-                error!(corosync = local.node, sfha = me, "corosync runs with another node id");
-            }
-            Some(Event::Connected { member: member(local) })
-        }
-        CorosyncEvent::Disconnected { error, undelivered } => {
-            warn!(error, undelivered, "corosync is gone");
-            Some(Event::Disconnected)
-        }
-        CorosyncEvent::Quorum { quorate, ring, members } => {
-            info!(quorate, ?members, ring = ring.seq, "quorum");
-            let ring = Ring { node: ring.node, seq: ring.seq };
-            Some(Event::Quorum { quorate, ring, members: members.into_iter().collect() })
-        }
-        CorosyncEvent::Votes { expected, total, needed, .. } => {
-            Some(Event::Votes { total, expected, needed })
-        }
-        CorosyncEvent::Device { votes } => {
-            info!(votes, "quorum device");
-            Some(Event::Device { votes })
-        }
-        CorosyncEvent::Membership { members, left, .. } => {
-            info!(?members, ?left, "group");
-            let left = left.into_iter().map(|(gone, why)| (member(gone), reason(why))).collect();
-            Some(Event::Membership { members: members.into_iter().map(member).collect(), left })
-        }
-        CorosyncEvent::Ring { ring, .. } => {
-            Some(Event::Ring { ring: Ring { node: ring.node, seq: ring.seq } })
-        }
-        CorosyncEvent::Message { from, payload } => match serde_json::from_slice::<GroupMessage>(&payload) {
-            Ok(message) => {
-                debug!(from = from.node, ?message, "delivered");
-                Some(Event::Delivered { from: member(from), message })
-            }
-            Err(error) => {
-                // A member with another version of the program: it is not a candidate for us either.
-                warn!(from = from.node, %error, "message not understood");
-                None
-            }
-        },
-    }
-}
-
-fn reason(reason: CpgReason) -> LeaveReason {
-    match reason {
-        CpgReason::Leave => LeaveReason::Leave,
-        CpgReason::NodeDown => LeaveReason::NodeDown,
-        CpgReason::ProcDown => LeaveReason::ProcessDown,
-        CpgReason::NodeUp | CpgReason::ProcUp | CpgReason::Undefined => LeaveReason::Undefined,
-    }
-}
-
-/// One line for each thing an operator would ask about afterwards.
-fn log_changes(old: &ClusterStatus, new: &ClusterStatus) {
-    if old.phase != new.phase {
-        info!(from = ?old.phase, to = ?new.phase, "phase");
-    }
-    if old.leader != new.leader {
-        info!(from = old.leader, to = new.leader, "leader");
-    }
-    for node in old.nodes.iter().filter(|node| new.nodes.iter().all(|other| other.id != node.id)) {
-        info!(node = node.name, id = node.id, "node removed");
-    }
-    for vip in &new.vips {
-        let before = old.vips.iter().find(|other| other.name == vip.name);
-        if before.is_none_or(|before| (before.state, &before.holder) != (vip.state, &vip.holder)) {
-            info!(vip = vip.name, state = ?vip.state, holder = vip.holder, "vip");
-        }
-    }
-    for service in &new.services {
-        let before = old.services.iter().find(|other| other.name == service.name);
-        let essence = |service: &ServiceStatus| {
-            (
-                service.state.clone(),
-                service.holder.clone(),
-                service.problem.clone(),
-                service.elsewhere.clone(),
-            )
-        };
-        if before.is_none_or(|before| essence(before) != essence(service)) {
-            let ServiceStatus { state, holder, problem, elsewhere, .. } = service;
-            info!(service = service.name, state, holder, problem, ?elsewhere, "service");
-        }
     }
 }

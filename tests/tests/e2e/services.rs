@@ -1,87 +1,30 @@
 //! A service of the cluster, a real unit in each node: it runs on one node at a time, whatever ends that.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use sfha_proto::message::FailoverDone;
 use sfha_proto::status::ServiceStatus;
-use sfha_tests::cluster::{Cluster, PATIENCE, UnixSignal, VIP};
+use sfha_tests::cluster::{Cluster, NOTED_UNIT, PATIENCE, Run, UnixSignal, VIP, at_once, now};
 use sfha_tests::lab::{wait_for, wait_until};
 
 use crate::common::{WEB, configure, stays, vip};
 
 /// The service, and its unit.
 const APP: &str = "app";
-const UNIT: &str = "lab-app.service";
-
-/// Notes when it begins, before anything of it runs, and when it has ended, after all of it has.
-const UNIT_FILE: &str = "[Service]\n\
-    ExecStartPre=/root/note up\n\
-    ExecStart=/bin/sleep infinity\n\
-    ExecStopPost=/root/note down\n";
-const NOTE: &str =
-    "#!/bin/sh\necho \"$1 $(date +%s%N) $(ip -o addr | grep -c 10.77.0.100/32)\" >>/root/app.log\n";
-
-/// One time that the unit ran on a node.
-#[derive(Debug, Clone)]
-struct Run {
-    node: usize,
-    from: u128,
-    /// `None`: it runs, or the node's power was cut.
-    until: Option<u128>,
-    /// The VIP was there when it began.
-    with_address: bool,
-}
-
-fn now() -> u128 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos()
-}
-
-/// Every run on every node, by their beginnings.
-fn runs(cluster: &Cluster) -> Vec<Run> {
-    let mut all: Vec<Run> = Vec::new();
-    for node in cluster.all() {
-        let log = cluster.node(node).read_file("/root/app.log").unwrap_or_default();
-        for line in log.lines() {
-            let words: Vec<&str> = line.split(' ').collect();
-            let at: u128 = words[1].parse().unwrap();
-            match (words[0], all.last_mut()) {
-                ("up", _) => {
-                    all.push(Run { node, from: at, until: None, with_address: words[2] != "0" });
-                }
-                (_, Some(last)) if last.node == node && last.until.is_none() => last.until = Some(at),
-                // Stopped before it could note its beginning: nothing of it has run.
-                _ => {}
-            }
-        }
-    }
-    all.sort_by_key(|run| run.from);
-    all
-}
+const UNIT: &str = NOTED_UNIT;
 
 /// Fails when it ran on two nodes at once. What a power cut ended, ended by then.
 fn never_twice(cluster: &Cluster, cut: Option<(usize, u128)>) -> Vec<Run> {
-    let mut all = runs(cluster);
-    for run in &mut all {
-        if let (None, Some((node, at))) = (run.until, cut)
-            && run.node == node
-            && run.from < at
-        {
-            run.until = Some(at);
-        }
-    }
-    for pair in all.windows(2) {
-        let ended = pair[0].until.is_some_and(|until| until <= pair[1].from);
-        assert!(ended, "at once: {pair:#?}\nof {all:#?}\n{}", cluster.describe());
-    }
+    let all = cluster.noted_runs(cut.as_slice()).unwrap();
+    let twice = at_once(&all, &[]);
+    assert!(twice.is_empty(), "at once: {twice:#?}\nof {all:#?}\n{}", cluster.describe());
     all
 }
 
 fn install(cluster: &Cluster) {
+    cluster.install_noted().unwrap();
     for node in cluster.lab().nodes() {
-        node.write_file("/root/note", NOTE).unwrap();
-        node.write_file(&format!("/etc/systemd/system/{UNIT}"), UNIT_FILE).unwrap();
         node.write_file("/root/well", "").unwrap();
-        node.sh("chmod 755 /root/note; systemctl daemon-reload").unwrap();
     }
 }
 
