@@ -1,7 +1,8 @@
 #!/bin/sh
 # fuzz.sh SECONDS [TARGET...]: every parser of what strangers can send or write,
 # under libFuzzer, for so many seconds each, two at a time. A finding fails and
-# is kept in target/fuzz/found/; the program named there repeats it.
+# is kept in target/fuzz/found/; the program named there repeats it. With
+# FUZZ_SEED the inputs are the same each time, as far as the seconds go.
 set -eu
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname -- "$0")/common.sh"
@@ -25,7 +26,7 @@ one() {
 	mkdir -p "$fuzz/corpus/$1"
 	log=$fuzz/$1.log
 	if "$fuzz/x86_64-unknown-linux-gnu/lab/fuzz-$1" "$fuzz/corpus/$1" "tests/fuzz/seeds/$1" \
-		-max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
+		-seed="${FUZZ_SEED:-0}" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
 		-artifact_prefix="$fuzz/found/$1-" -print_final_stats=1 >"$log" 2>&1; then
 		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 		covered=$(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1)
