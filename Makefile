@@ -75,4 +75,4 @@ soak-fencing: setup ## fencing in the lab, twenty rounds, and fifty of two nodes
 .PHONY: soak
 soak: ## the simulation with many more faults: make soak SEEDS=1000000
 	@$(SETUP) build lab
-	@SFHA_SIM_SEEDS=$(SEEDS) cargo nextest run --profile soak --cargo-profile lab -p sfha-sim $(ARGS)
+	@SFHA_SIM_SEEDS=$(SEEDS) cargo nextest run --profile soak --cargo-profile soak -p sfha-sim $(ARGS)

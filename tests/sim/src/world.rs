@@ -20,8 +20,9 @@ use super::rng::Rng;
 
 pub(super) const MS: u64 = 1000;
 
-/// After every so many turns a core is asked whether it overlooked something, which costs as much as some turns.
-const OVERLOOKED: u64 = 10;
+/// After every so many turns a core is asked whether it overlooked something, which costs as much as some turns; a
+/// prime, lest it is always after the same ones.
+const OVERLOOKED: u64 = 61;
 
 /// Lines of the story that a failure shows.
 const STORY: usize = 60;
@@ -127,7 +128,7 @@ impl World {
             story: record.then(VecDeque::new),
             old_logs: Vec::new(),
             violation: None,
-            turns: 0,
+            turns: seed % OVERLOOKED,
         };
         for id in state.nodes.keys() {
             let wait = world.rng.millis(0, 500);
