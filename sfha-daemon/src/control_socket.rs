@@ -24,13 +24,11 @@ use tokio::task::JoinSet;
 use tracing::{debug, info, warn};
 
 use crate::access::Caller;
+use crate::connections::{Connections, PER_USER};
 use crate::daemon::{Daemon, Life};
 use crate::history::History;
 use crate::log_feed::LogFeed;
 use crate::setup::{Progress, Told};
-
-/// Connections at once.
-const MAX_CONNECTIONS: usize = 64;
 
 /// Requests of one connection at once.
 const MAX_REQUESTS: usize = 16;
@@ -64,15 +62,19 @@ pub fn listen(path: &Path) -> std::io::Result<UnixListener> {
 
 /// Serves until dropped.
 pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>, logs: LogFeed) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Arc::new(Connections::default());
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
+                let Ok(caller) = Caller::of(&stream) else { continue };
+                let Some(place) = connections.admit(caller.uid) else {
+                    refuse(&stream);
+                    continue;
+                };
                 let (daemon, logs) = (Arc::clone(&daemon), logs.clone());
                 tokio::spawn(async move {
-                    converse(stream, daemon, logs).await;
-                    drop(slot);
+                    converse(stream, caller, daemon, logs).await;
+                    drop(place);
                 });
             }
             Err(error) => {
@@ -83,8 +85,20 @@ pub async fn serve(listener: UnixListener, daemon: Arc<Daemon>, logs: LogFeed) {
     }
 }
 
-async fn converse(stream: UnixStream, daemon: Arc<Daemon>, logs: LogFeed) {
-    let Ok(caller) = Caller::of(&stream) else { return };
+/// Says why, and hangs up. Nobody waits for a client that does not read: a new socket has room for this much.
+fn refuse(stream: &UnixStream) {
+    let failure = Failure::new(ErrorCode::TooManyConnections).with("limit", PER_USER);
+    let refusal = Response { id: None, outcome: Outcome::Error(failure) };
+    for line in [encode(&greeting()), encode(&refusal)].into_iter().flatten() {
+        let _ = stream.try_write(&line);
+    }
+}
+
+fn greeting() -> Greeting {
+    Greeting { sfha: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL }
+}
+
+async fn converse(stream: UnixStream, caller: Caller, daemon: Arc<Daemon>, logs: LogFeed) {
     let (reader, writer) = stream.into_split();
     let (lines, queue) = mpsc::channel(8);
     let writing = tokio::spawn(write_lines(writer, queue));
@@ -112,8 +126,7 @@ struct Session {
 
 impl Session {
     async fn run(self, mut reader: OwnedReadHalf) {
-        let greeting = Greeting { sfha: env!("CARGO_PKG_VERSION").to_owned(), protocol: PROTOCOL };
-        self.send(&greeting).await;
+        self.send(&greeting()).await;
         let mut buffer = LineBuffer::default();
         let mut bytes = vec![0; 16 * 1024];
         let mut serving = JoinSet::new();

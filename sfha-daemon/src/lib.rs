@@ -15,6 +15,7 @@ pub mod archive;
 pub mod backup;
 pub mod config_file;
 pub mod config_sync;
+mod connections;
 pub mod control_socket;
 pub mod corosync_conf;
 pub mod daemon;

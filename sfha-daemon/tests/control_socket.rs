@@ -108,6 +108,31 @@ async fn a_client_that_never_reads_does_not_keep_others_waiting() {
 }
 
 #[tokio::test]
+async fn a_user_with_too_many_connections_is_told_so_and_has_the_place_back_later() {
+    let (_root, paths, _server) = start().await;
+    // One that is refused is hung up on, perhaps before its request is there.
+    let ask = async |client: &mut Client| {
+        let _ = client.writer.write_all(b"{\"id\":1,\"method\":\"status\"}\n").await;
+        client.line().await
+    };
+    let mut clients = Vec::new();
+    let refusal = loop {
+        assert!(clients.len() < 1000, "no limit");
+        let mut client = Client::connect(&paths).await;
+        let answer = ask(&mut client).await;
+        if answer["id"].is_null() {
+            break answer;
+        }
+        clients.push(client);
+    };
+    assert_eq!(refusal["error"]["code"], "too-many-connections");
+    assert_eq!(refusal["error"]["details"]["limit"], clients.len());
+    clients.clear();
+    // The daemon learns of an end when it reads it.
+    while ask(&mut Client::connect(&paths).await).await["id"].is_null() {}
+}
+
+#[tokio::test]
 async fn wrong_parameters_are_named() {
     let (_root, paths, _server) = start().await;
     let mut client = Client::connect(&paths).await;

@@ -16,6 +16,8 @@ pub enum ErrorCode {
     Malformed,
     /// The line was longer than the limit. Details: `limit` (bytes).
     TooLong,
+    /// This user has as many connections as one may have. Details: `limit`.
+    TooManyConnections,
     /// No such method. Details: `method`.
     UnknownMethod,
     /// A parameter is missing or out of range. Details: `parameter`, `value`, `reason`.

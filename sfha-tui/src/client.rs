@@ -93,6 +93,16 @@ impl Incoming {
     }
 }
 
+impl Incoming {
+    /// Why the daemon hung up, if it said so.
+    async fn last_words(&mut self) -> ClientError {
+        match timeout(GREETING, self.line()).await {
+            Ok(Ok(ServerLine::Response(Response { id: None, outcome: Outcome::Error(failure) }))) => failure.into(),
+            _ => ClientError::Lost,
+        }
+    }
+}
+
 /// Requests to the daemon.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -155,7 +165,12 @@ impl Connection {
     ) -> Result<T, ClientError> {
         let params = serde_json::to_value(params).map_err(|error| internal(method, error))?;
         let exchange = async {
-            let id = self.outgoing.send(method, params).await?;
+            let id = match self.outgoing.send(method, params).await {
+                Ok(id) => id,
+                // It may have said why before it hung up.
+                Err(ClientError::Lost) => return Err(self.incoming.last_words().await),
+                Err(error) => return Err(error),
+            };
             loop {
                 match self.incoming.line().await? {
                     ServerLine::Notification(notification) => notified(notification),
