@@ -97,7 +97,9 @@ impl Incoming {
     /// Why the daemon hung up, if it said so.
     async fn last_words(&mut self) -> ClientError {
         match timeout(GREETING, self.line()).await {
-            Ok(Ok(ServerLine::Response(Response { id: None, outcome: Outcome::Error(failure) }))) => failure.into(),
+            Ok(Ok(ServerLine::Response(Response { id: None, outcome: Outcome::Error(failure) }))) => {
+                failure.into()
+            }
             _ => ClientError::Lost,
         }
     }
