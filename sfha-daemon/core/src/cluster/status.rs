@@ -89,11 +89,14 @@ impl Cluster {
         Some(self.ledger.slots.iter().filter_map(held).collect())
     }
 
+    /// Who is in the ring. Of a node that went down the group hears before the quorum service does: without a look
+    /// at that, its daemon alone would seem to be gone for some milliseconds.
     fn online(&self) -> BTreeSet<NodeId> {
-        match (&self.member, &self.quorum) {
-            (Some(_), Some(quorum)) => quorum.members.clone(),
-            _ => BTreeSet::new(),
-        }
+        let (Some(_), Some(quorum)) = (&self.member, &self.quorum) else { return BTreeSet::new() };
+        let back = |node: NodeId| self.view.iter().any(|member| member.node == node);
+        let down: BTreeSet<NodeId> =
+            self.gone.iter().chain(&self.left_behind).map(|gone| gone.node).collect();
+        quorum.members.iter().copied().filter(|node| !down.contains(node) || back(*node)).collect()
     }
 
     fn phase(&self) -> Phase {

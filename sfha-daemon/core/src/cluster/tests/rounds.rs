@@ -1,8 +1,10 @@
 //! How members come to agree.
 
+use std::collections::BTreeSet;
+
 use super::harness::{Lab, add_vip};
 use crate::cluster::Ring;
-use crate::{Command, Event, GroupMessage};
+use crate::{Command, Event, GroupMessage, LeaveReason, Member, NodeId};
 
 #[test]
 fn a_member_that_was_away_receives_what_the_others_did() {
@@ -96,4 +98,29 @@ fn what_corosync_does_not_answer_for_is_let_go() {
     lab.settle();
     assert!(lab.holders("a").is_empty());
     assert!(!lab.nodes[&1].is_quorate());
+}
+
+#[test]
+fn a_node_that_went_down_is_not_said_to_have_lost_its_daemon_first() {
+    let mut lab = Lab::new(3);
+    let member = |node: NodeId| Member { node, pid: 100 + node };
+    let seen = |lab: &Lab| {
+        let nodes = lab.nodes[&1].status().nodes;
+        nodes.iter().map(|node| (node.online, node.daemon)).collect::<Vec<_>>()
+    };
+    let rest = [(true, true), (true, true), (false, false)];
+    // In the order of Corosync: the group, its ring, the quorum service.
+    let members: BTreeSet<Member> = [1, 2].into_iter().map(member).collect();
+    lab.tell(1, Event::Membership { members, left: vec![(member(3), LeaveReason::NodeDown)] });
+    assert_eq!(seen(&lab), rest);
+    let ring = Ring { node: 1, seq: 50 };
+    lab.tell(1, Event::Ring { ring });
+    assert_eq!(seen(&lab), rest);
+    lab.tell(1, Event::Quorum { quorate: true, ring, members: [1, 2].into() });
+    assert_eq!(seen(&lab), rest);
+    // Back in the ring, and its daemon not yet in the group.
+    let ring = Ring { node: 1, seq: 54 };
+    lab.tell(1, Event::Ring { ring });
+    lab.tell(1, Event::Quorum { quorate: true, ring, members: [1, 2, 3].into() });
+    assert_eq!(seen(&lab)[2], (true, false));
 }
