@@ -245,14 +245,22 @@ impl Session {
 
 fn first_end(ends: &mpsc::Receiver<End>, probe: &Probe, outbox: &Outbox) -> End {
     loop {
-        match ends.recv_timeout(PROBE_INTERVAL) {
-            Ok(end) => return end,
-            Err(RecvTimeoutError::Timeout) if probe.unanswered_for() < outbox.answer_deadline() => {}
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+        let wait = next_look(probe.unanswered_for(), outbox.answer_deadline());
+        match wait.map(|wait| ends.recv_timeout(wait)) {
+            Some(Ok(end)) => return end,
+            Some(Err(RecvTimeoutError::Timeout)) => {}
+            None | Some(Err(RecvTimeoutError::Disconnected)) => {
                 return End { result: Err(Lost::Deadline("votequorum")), undelivered: None };
             }
         }
     }
+}
+
+/// When to look again whether Corosync has answered; `None` when it is over. A look must not come later than the
+/// deadline: others take over what this node has when they have missed its Corosync.
+fn next_look(unanswered: Duration, deadline: Duration) -> Option<Duration> {
+    let left = deadline.checked_sub(unanswered).filter(|left| !left.is_zero())?;
+    Some(left.min(PROBE_INTERVAL))
 }
 
 /// What every thread of a session gets.

@@ -59,3 +59,18 @@ fn a_request_without_an_answer_ends_the_session_after_the_deadline() {
     ends.recv_timeout(PATIENCE).unwrap().result.unwrap();
     assert_eq!(probe.unanswered_for(), Duration::ZERO);
 }
+
+#[test]
+fn it_is_looked_when_the_deadline_is_over_and_not_later() {
+    let ms = Duration::from_millis;
+    for (unanswered, deadline, look) in [
+        (0, 1000, Some(PROBE_INTERVAL)),
+        (850, 1000, Some(PROBE_INTERVAL)),
+        (950, 1000, Some(ms(50))),
+        (999, 1000, Some(ms(1))),
+        (1000, 1000, None),
+        (1500, 1000, None),
+    ] {
+        assert_eq!(next_look(ms(unanswered), ms(deadline)), look, "{unanswered} of {deadline}");
+    }
+}
