@@ -39,6 +39,10 @@ use translate::translate;
 /// Deadline for leaving the group.
 const LEAVE_DEADLINE: Duration = Duration::from_secs(1);
 
+/// Between two publications: of many resources that change together people see some steps, not all. What somebody
+/// waits for an answer about is published with the answer.
+const PUBLISHED: Duration = Duration::from_millis(5);
+
 /// Between two looks at the clock on the wall.
 const CLOCK: Duration = Duration::from_secs(60);
 
@@ -75,6 +79,10 @@ pub struct EventLoop {
     left: bool,
     /// Something happened since the status was published.
     unpublished: bool,
+    /// When to publish what happens next, at the earliest.
+    publish_at: Instant,
+    /// Something happened since the holders were told.
+    untold: bool,
 }
 
 /// What the loop is made of.
@@ -160,6 +168,8 @@ impl EventLoop {
             turns: parts.turns,
             left: false,
             unpublished: false,
+            publish_at: Instant::now(),
+            untold: false,
         };
         (this, handle)
     }
@@ -183,8 +193,12 @@ impl EventLoop {
                 _ = clock.tick() => Some(Event::Clock { wall: unix_now() }),
                 Some(call) = self.calls.recv() => self.called(call),
                 () = sleep_until(deadline) => Some(Event::Tick),
-                // Of many events that are there at once, people are told what they came to.
-                () = std::future::ready(()), if self.unpublished => {
+                // Packets follow at once, when there is nothing more to hear.
+                () = std::future::ready(()), if self.untold => {
+                    self.tell_holders();
+                    None
+                }
+                () = sleep_until(Some(self.publish_at)), if self.unpublished => {
                     self.publish();
                     None
                 }
@@ -217,7 +231,7 @@ impl EventLoop {
             answered |= matches!(action, Action::Answer { .. });
             self.carry_out(action);
         }
-        self.unpublished = true;
+        (self.unpublished, self.untold) = (true, true);
         // Whoever gets an answer sees what it speaks of.
         if answered || self.left {
             self.publish();
@@ -266,15 +280,21 @@ impl EventLoop {
         }
     }
 
-    fn publish(&mut self) {
-        self.unpublished = false;
-        // Before the state: whoever waits for both sees a new VIP with its holder.
+    /// Where the VIPs are, for the mesh.
+    fn tell_holders(&mut self) {
+        self.untold = false;
         let holders = self.core.holders();
         self.holders.send_if_modified(|old| {
             let changed = *old != holders;
             *old = holders;
             changed
         });
+    }
+
+    fn publish(&mut self) {
+        (self.unpublished, self.publish_at) = (false, Instant::now() + PUBLISHED);
+        // Before the state: whoever waits for both sees a new VIP with its holder.
+        self.tell_holders();
         self.look_after_services();
         if **self.state.borrow() != *self.core.state() {
             self.state.send_replace(Arc::new(self.core.state().clone()));
