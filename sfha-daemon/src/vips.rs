@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use sfha_core::fencing::{Outcome, RunId};
 use sfha_core::health::Verdict;
 use sfha_core::state::Vip;
@@ -20,7 +21,7 @@ use tracing::{debug, info, warn};
 
 use crate::io::announce::{self, Mac};
 use crate::io::conflict;
-use crate::io::netlink::{NetEvent, Netlink, VipPut};
+use crate::io::netlink::{NetEvent, Netlink, NetlinkError, Seen, VipPut};
 
 use conflicts::{Conflicts, Heard};
 
@@ -46,6 +47,9 @@ pub const LEASE_CERTAIN_BESIDE_OTHERS: Duration = LEASE_CERTAIN.saturating_add(D
 
 /// After this time without renewal the address may be gone by the kernel's clock.
 const LEASE_AT_RISK: Duration = Duration::from_millis(LEASE_S as u64 * 1000 - 50);
+
+/// For so long one look at the addresses of this node serves: orders that come together are carried out at once.
+const FRESH: Duration = Duration::from_millis(10);
 
 /// Time of the second burst of announcements after the first.
 const SECOND_BURST: Duration = Duration::from_secs(5);
@@ -104,6 +108,7 @@ impl Vips {
             probed,
             conflicts,
             renewed: Instant::now(),
+            seen: None,
         };
         tokio::spawn(async move {
             loop {
@@ -170,6 +175,8 @@ struct Task {
     conflicts: Conflicts,
     /// When the leases were renewed last.
     renewed: Instant,
+    /// The addresses of this node, for orders that come together.
+    seen: Option<Seen>,
 }
 
 struct Probing {
@@ -220,12 +227,31 @@ impl Task {
         }
     }
 
+    /// The addresses of this node, as they are or were a moment ago.
+    async fn seen(&mut self) -> Result<&mut Seen, NetlinkError> {
+        let seen = match self.seen.take().filter(|seen| seen.at().elapsed() < FRESH) {
+            Some(seen) => seen,
+            None => self.netlink.look().await?,
+        };
+        Ok(self.seen.insert(seen))
+    }
+
+    async fn put(&mut self, interface: &str, address: IpAddr) -> Result<VipPut, NetlinkError> {
+        let netlink = self.netlink.clone();
+        netlink.vip_put(self.seen().await?, interface, address, LEASE_S).await
+    }
+
+    async fn remove(&mut self, interface: &str, address: IpAddr) -> Result<bool, NetlinkError> {
+        let netlink = self.netlink.clone();
+        netlink.vip_remove(self.seen().await?, interface, address).await
+    }
+
     /// Where a VIP goes on this node.
-    async fn place(&self, name: &str, vip: &Vip) -> Result<Held, String> {
+    async fn place(&mut self, name: &str, vip: &Vip) -> Result<Held, String> {
         let address = vip.address.addr();
         let interface = match &vip.interface {
             Some(interface) => interface.clone(),
-            None => match self.netlink.interface_for(address).await {
+            None => match self.seen().await.map(|seen| seen.interface_for(address).map(str::to_owned)) {
                 Ok(Some(interface)) => interface,
                 Ok(None) => return Err("no-interface".to_owned()),
                 Err(error) => {
@@ -239,8 +265,9 @@ impl Task {
     }
 
     /// Number and Ethernet address; one without, the mesh's, has nobody to ask and nobody to announce to.
-    async fn ethernet(&self, interface: &str) -> Option<(u32, Mac)> {
-        let link = self.netlink.link_info(interface).await.ok().flatten()?;
+    async fn ethernet(&mut self, interface: &str) -> Option<(u32, Mac)> {
+        let netlink = self.netlink.clone();
+        let link = netlink.link_seen(self.seen().await.ok()?, interface).await.ok().flatten()?;
         link.mac.map(|mac| (link.index, mac))
     }
 
@@ -288,7 +315,7 @@ impl Task {
 
     async fn take(&mut self, name: &str, held: Held) -> Result<(), String> {
         let (interface, address) = (&held.interface, held.address);
-        if let Err(error) = self.netlink.vip_put(interface, address, LEASE_S).await {
+        if let Err(error) = self.put(interface, address).await {
             warn!(vip = name, interface, %address, %error, "cannot add the address");
             return Err("address-refused".to_owned());
         }
@@ -352,7 +379,7 @@ impl Task {
             return Ok(());
         };
         self.listen();
-        match self.netlink.vip_remove(&held.interface, held.address).await {
+        match self.remove(&held.interface, held.address).await {
             Ok(_) => {
                 info!(vip = name, interface = held.interface, address = %held.address, "vip released");
                 Ok(())
@@ -370,7 +397,9 @@ impl Task {
         let netlink = self.netlink.clone();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let _ = netlink.vip_remove(&held.interface, held.address).await;
+            if let Ok(mut seen) = netlink.look().await {
+                let _ = netlink.vip_remove(&mut seen, &held.interface, held.address).await;
+            }
         });
     }
 
@@ -384,7 +413,7 @@ impl Task {
         self.announcing.clear();
         for (name, held) in held {
             warn!(vip = name, interface = held.interface, "this program stood still: the address has lapsed");
-            if let Err(error) = self.netlink.vip_remove(&held.interface, held.address).await {
+            if let Err(error) = self.remove(&held.interface, held.address).await {
                 warn!(vip = name, %error, "a lapsed address cannot be removed");
             }
             let _ = self.finished.send(Finished::Vanished(name));
@@ -399,8 +428,8 @@ impl Task {
     }
 
     async fn put_back(&mut self, name: &str) {
-        let Some(held) = self.held.get(name) else { return };
-        match self.netlink.vip_put(&held.interface, held.address, LEASE_S).await {
+        let Some(held) = self.held.get(name).cloned() else { return };
+        match self.put(&held.interface, held.address).await {
             Ok(VipPut::Renewed) => {}
             Ok(VipPut::Added) => {
                 warn!(vip = name, interface = held.interface, "somebody removed the address; it is back");
@@ -426,6 +455,11 @@ impl Task {
     }
 
     async fn observe(&mut self, event: NetEvent) {
+        let own = |address: &IpNet| self.held.values().any(|held| held.address == address.addr());
+        match &event {
+            NetEvent::AddressAdded { address, .. } if own(address) => {}
+            _ => self.seen = None,
+        }
         match event {
             NetEvent::AddressRemoved { interface, address, .. } => {
                 let gone = |held: &Held| held.interface == interface && held.address == address.addr();

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
@@ -33,9 +33,11 @@ use self::state_file::StateFile;
 mod connection;
 mod events;
 mod message;
+mod seen;
 mod state_file;
 
 pub use self::events::NetEvent;
+pub use self::seen::Seen;
 
 /// Marks the addresses that are ours: `IFA_PROTO` of `linux/if_addr.h`. The kernel itself uses 1 to 3.
 pub const TAG: u8 = 0x5f;
@@ -247,62 +249,6 @@ impl Netlink {
         Ok(true)
     }
 
-    /// Puts a VIP on an interface, for `lease_secs` seconds from now; renews the lease if it is there.
-    ///
-    /// The kernel ends a lease up to **one second late**: it looks at most once a second
-    /// (`ADDRCONF_TIMER_FUZZ_MAX` of `net/addrconf.h`; measured with 40 leases of 2 s: 1.98 to 2.99 s). A single one
-    /// is usually gone within 0.3 s.
-    ///
-    /// # Errors
-    /// [`NetlinkError::AddressTaken`] before anything is changed; [`NetlinkError::NoInterface`];
-    /// [`NetlinkError::StateFile`] only where the kernel has no tag.
-    pub async fn vip_put(
-        &self,
-        interface: &str,
-        address: IpAddr,
-        lease_secs: u32,
-    ) -> Result<VipPut, NetlinkError> {
-        let mut inner = self.lock().await;
-        let index = inner.index(interface).await?;
-        let present = inner.addresses().await?;
-        let same: Vec<_> = present.iter().filter(|there| there.address.addr() == address).collect();
-        if let Some(foreign) = same.iter().find(|there| !there.ours) {
-            return Err(NetlinkError::AddressTaken { interface: foreign.interface.clone(), address });
-        }
-        let renew = same.iter().any(|there| there.index == index);
-        if !renew {
-            let noted = inner.vips.insert(interface, address);
-            inner.tolerate(noted)?;
-        }
-        let message = address_message(index, IpNet::from(address), Some(lease_secs));
-        let message = RouteNetlinkMessage::NewAddress(message);
-        // An address that expired since it was seen is created again.
-        let (flags, put) = match renew {
-            true => (NLM_F_CREATE | NLM_F_REPLACE, VipPut::Renewed),
-            false => (NLM_F_CREATE | NLM_F_EXCL, VipPut::Added),
-        };
-        inner.connection.acknowledged("put address", message, flags).await?;
-        Ok(put)
-    }
-
-    /// Takes a VIP off an interface; `false` if it was not there, or is not ours.
-    ///
-    /// # Errors
-    /// [`NetlinkError::Request`], [`NetlinkError::NoAnswer`].
-    pub async fn vip_remove(&self, interface: &str, address: IpAddr) -> Result<bool, NetlinkError> {
-        let mut inner = self.lock().await;
-        let present = inner.addresses().await?;
-        let ours =
-            |there: &&Address| there.ours && there.interface == interface && there.address.addr() == address;
-        let removed = match present.iter().find(ours) {
-            Some(there) => inner.remove(there).await?,
-            None => false,
-        };
-        let forgotten = inner.vips.remove(interface, address);
-        inner.tolerate(forgotten)?;
-        Ok(removed)
-    }
-
     /// All VIPs of this node: interface and address.
     ///
     /// # Errors
@@ -343,17 +289,6 @@ impl Netlink {
     /// [`NetlinkError::Request`], [`NetlinkError::NoAnswer`].
     pub async fn local_addresses(&self) -> Result<Vec<Address>, NetlinkError> {
         self.lock().await.addresses().await
-    }
-
-    /// The interface whose network contains `address`; of several, the one with the longest prefix. VIPs do not
-    /// count, they have no network.
-    ///
-    /// # Errors
-    /// [`NetlinkError::Request`], [`NetlinkError::NoAnswer`].
-    pub async fn interface_for(&self, address: IpAddr) -> Result<Option<String>, NetlinkError> {
-        let present = self.lock().await.addresses().await?;
-        let candidates = present.into_iter().filter(|there| !there.ours && there.address.contains(&address));
-        Ok(candidates.max_by_key(|there| there.address.prefix_len()).map(|there| there.interface))
     }
 
     /// All unicast routes of the main table.

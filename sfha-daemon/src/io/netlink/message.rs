@@ -220,5 +220,10 @@ pub(super) fn interface_name(index: u32) -> Option<String> {
     Some(name.to_string_lossy().into_owned()).filter(|name| !name.is_empty())
 }
 
+/// netdevice(7), `SIOCGIFINDEX`, likewise.
+pub(super) fn interface_index(name: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(name).ok()
+}
+
 #[cfg(test)]
 mod tests;

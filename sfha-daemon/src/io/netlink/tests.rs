@@ -21,6 +21,14 @@ async fn open() -> (Netlink, mpsc::Receiver<NetEvent>, tempfile::TempDir) {
     (netlink, events, directory)
 }
 
+async fn put(netlink: &Netlink, interface: &str, vip: IpAddr, lease: u32) -> Result<VipPut, NetlinkError> {
+    netlink.vip_put(&mut netlink.look().await?, interface, vip, lease).await
+}
+
+async fn remove(netlink: &Netlink, interface: &str, vip: IpAddr) -> Result<bool, NetlinkError> {
+    netlink.vip_remove(&mut netlink.look().await?, interface, vip).await
+}
+
 /// The next event, or nothing within a time in which any would have come.
 async fn next(events: &mut mpsc::Receiver<NetEvent>) -> Option<NetEvent> {
     timeout(Duration::from_millis(300), events.recv()).await.ok().flatten()
@@ -32,7 +40,7 @@ fn a_vip_has_the_tag_a_lifetime_and_no_route() {
         veth("v0", "v1");
         let (netlink, _events, _directory) = open().await;
         for vip in [V4, V6] {
-            assert_eq!(netlink.vip_put("v0", vip, LEASE).await.unwrap(), VipPut::Added);
+            assert_eq!(put(&netlink, "v0", vip, LEASE).await.unwrap(), VipPut::Added);
             let seen = address("v0", vip).unwrap();
             assert_eq!(seen["prefixlen"], if vip.is_ipv4() { 32 } else { 128 }, "{seen}");
             assert_eq!(seen["noprefixroute"], true, "{seen}");
@@ -49,6 +57,31 @@ fn a_vip_has_the_tag_a_lifetime_and_no_route() {
 }
 
 #[test]
+fn one_look_serves_for_many_and_what_others_do_meanwhile_is_left_alone() {
+    in_namespace(async || {
+        veth("v0", "v1");
+        let (netlink, _events, _directory) = open().await;
+        let mut seen = netlink.look().await.unwrap();
+        for vip in [V4, V6] {
+            assert_eq!(netlink.vip_put(&mut seen, "v0", vip, LEASE).await.unwrap(), VipPut::Added);
+            assert_eq!(netlink.vip_put(&mut seen, "v0", vip, LEASE).await.unwrap(), VipPut::Renewed);
+            assert!(netlink.vip_remove(&mut seen, "v0", vip).await.unwrap());
+            assert!(!netlink.vip_remove(&mut seen, "v0", vip).await.unwrap());
+            assert_eq!(address("v0", vip), None);
+        }
+        // Somebody was faster.
+        ip(&format!("addr add {V4}/32 dev v0"));
+        let refused = netlink.vip_put(&mut seen, "v0", V4, LEASE).await;
+        assert!(matches!(refused, Err(NetlinkError::AddressTaken { .. })), "{refused:?}");
+        assert_eq!(address("v0", V4).unwrap()["valid_life_time"], u32::MAX);
+        // What was seen is gone.
+        netlink.vip_put(&mut seen, "v0", V6, LEASE).await.unwrap();
+        ip(&format!("addr del {V6}/128 dev v0"));
+        assert!(!netlink.vip_remove(&mut seen, "v0", V6).await.unwrap());
+    });
+}
+
+#[test]
 fn a_vip_is_no_source_of_connections_to_others() {
     in_namespace(async || {
         veth("v0", "v1");
@@ -56,8 +89,8 @@ fn a_vip_is_no_source_of_connections_to_others() {
         ip("addr add 192.0.2.10/24 dev v0");
         ip("addr add fd00::10/64 dev v0 nodad");
         // Both VIPs have more bits in common with the destination than the node's own address.
-        netlink.vip_put("v0", "192.0.2.21".parse().unwrap(), LEASE).await.unwrap();
-        netlink.vip_put("v0", "fd00::21".parse().unwrap(), LEASE).await.unwrap();
+        put(&netlink, "v0", "192.0.2.21".parse().unwrap(), LEASE).await.unwrap();
+        put(&netlink, "v0", "fd00::21".parse().unwrap(), LEASE).await.unwrap();
         assert!(ip("route get 192.0.2.20").contains("src 192.0.2.10 "), "{}", ip("route get 192.0.2.20"));
         assert!(ip("route get fd00::20").contains("src fd00::10 "), "{}", ip("route get fd00::20"));
     });
@@ -69,10 +102,10 @@ fn a_renewal_keeps_the_address_and_is_no_event() {
         veth("v0", "v1");
         let (netlink, mut events, _directory) = open().await;
         for vip in [V4, V6] {
-            netlink.vip_put("v0", vip, LEASE).await.unwrap();
+            put(&netlink, "v0", vip, LEASE).await.unwrap();
             let added = NetEvent::AddressAdded { interface: "v0".into(), address: vip.into(), ours: true };
             assert_eq!(next(&mut events).await, Some(added));
-            assert_eq!(netlink.vip_put("v0", vip, 2 * LEASE).await.unwrap(), VipPut::Renewed);
+            assert_eq!(put(&netlink, "v0", vip, 2 * LEASE).await.unwrap(), VipPut::Renewed);
             let seen = address("v0", vip).unwrap();
             assert!(seen["valid_life_time"].as_u64() > Some(LEASE.into()), "{seen}");
             assert_eq!(next(&mut events).await, None);
@@ -88,13 +121,13 @@ fn a_lease_that_is_renewed_lasts_and_ends_by_itself_when_it_is_not() {
         let (netlink, mut events, _directory) = open().await;
         let lease = Duration::from_secs(2);
         for vip in [V4, V6] {
-            netlink.vip_put("v0", vip, 2).await.unwrap();
+            put(&netlink, "v0", vip, 2).await.unwrap();
         }
         // Longer than one lease, with room for a machine that is busy.
         for _ in 0..10 {
             sleep(lease / 8).await;
             for vip in [V4, V6] {
-                assert_eq!(netlink.vip_put("v0", vip, 2).await.unwrap(), VipPut::Renewed);
+                assert_eq!(put(&netlink, "v0", vip, 2).await.unwrap(), VipPut::Renewed);
             }
         }
         let renewed = Instant::now();
@@ -114,7 +147,7 @@ fn a_lease_that_is_renewed_lasts_and_ends_by_itself_when_it_is_not() {
         gone.sort();
         assert_eq!(gone, [V4, V6]);
         assert_eq!(addresses("v0"), Vec::<serde_json::Value>::new());
-        assert_eq!(netlink.vip_put("v0", V4, 2).await.unwrap(), VipPut::Added);
+        assert_eq!(put(&netlink, "v0", V4, 2).await.unwrap(), VipPut::Added);
     });
 }
 
@@ -123,17 +156,21 @@ fn a_vip_is_removed_once_and_only_from_its_interface() {
     in_namespace(async || {
         veth("v0", "v1");
         let (netlink, mut events, directory) = open().await;
+        // Of an older kernel.
+        let file = directory.path().join("vips");
+        std::fs::write(&file, format!("v0 {V4}\nv0 {V6}\n")).unwrap();
+        netlink.inner.lock().await.vips = StateFile::load(&file);
         for vip in [V4, V6] {
-            netlink.vip_put("v0", vip, LEASE).await.unwrap();
+            put(&netlink, "v0", vip, LEASE).await.unwrap();
             next(&mut events).await;
-            assert!(!netlink.vip_remove("v1", vip).await.unwrap());
-            assert!(!netlink.vip_remove("nowhere", vip).await.unwrap());
-            assert!(netlink.vip_remove("v0", vip).await.unwrap());
+            assert!(!remove(&netlink, "v1", vip).await.unwrap());
+            assert!(!remove(&netlink, "nowhere", vip).await.unwrap());
+            assert!(remove(&netlink, "v0", vip).await.unwrap());
             assert_eq!(address("v0", vip), None);
             assert!(matches!(next(&mut events).await, Some(NetEvent::AddressRemoved { ours: true, .. })));
-            assert!(!netlink.vip_remove("v0", vip).await.unwrap());
+            assert!(!remove(&netlink, "v0", vip).await.unwrap());
         }
-        assert_eq!(std::fs::read_to_string(directory.path().join("vips")).unwrap(), "");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "");
     });
 }
 
@@ -153,9 +190,9 @@ fn an_address_of_somebody_else_is_refused_and_keeps_its_lifetime() {
         ] {
             ip(&format!("addr add {foreign}"));
             let before = addresses("v0");
-            let refused = netlink.vip_put("v0", vip, 1).await;
+            let refused = put(&netlink, "v0", vip, 1).await;
             assert!(matches!(refused, Err(NetlinkError::AddressTaken { .. })), "{foreign}: {refused:?}");
-            assert!(!netlink.vip_remove("v0", vip).await.unwrap());
+            assert!(!remove(&netlink, "v0", vip).await.unwrap());
             assert_eq!(netlink.vip_remove_all().await.unwrap(), []);
             assert_eq!(addresses("v0"), before, "{foreign}");
             ip("addr flush dev v0");
@@ -168,7 +205,7 @@ fn an_address_of_somebody_else_is_refused_and_keeps_its_lifetime() {
 fn a_missing_interface_is_named() {
     in_namespace(async || {
         let (netlink, _events, _directory) = open().await;
-        let error = netlink.vip_put("nowhere", V4, LEASE).await.unwrap_err();
+        let error = put(&netlink, "nowhere", V4, LEASE).await.unwrap_err();
         assert_eq!(error.to_string(), "no interface nowhere");
         assert_eq!(netlink.link_index("nowhere").await.unwrap(), None);
         assert_eq!(netlink.link_index("a name that is far too long").await.unwrap(), None);
@@ -182,8 +219,8 @@ fn another_process_removes_the_vips_of_one_that_died() {
     in_namespace(async || {
         veth("v0", "v1");
         let (netlink, _events, _directory) = open().await;
-        netlink.vip_put("v0", V4, LEASE).await.unwrap();
-        netlink.vip_put("v1", V6, LEASE).await.unwrap();
+        put(&netlink, "v0", V4, LEASE).await.unwrap();
+        put(&netlink, "v1", V6, LEASE).await.unwrap();
         drop(netlink);
         ip("addr add 192.0.2.1/24 dev v0");
         let (after, _events, _other_directory) = open().await;
@@ -286,13 +323,13 @@ fn configure(other: &Foreign) {
 async fn put_and_remove(netlink: &Netlink, vips: &[(u8, bool)]) -> Vec<(String, IpAddr)> {
     for (number, v6) in vips {
         let vip = host(*number, *v6);
-        let _ = netlink.vip_put("v0", vip, 20).await;
-        let _ = netlink.vip_put("v0", vip, 20).await;
-        let _ = netlink.vip_remove("v1", vip).await;
+        let _ = put(&netlink, "v0", vip, 20).await;
+        let _ = put(&netlink, "v0", vip, 20).await;
+        let _ = remove(&netlink, "v1", vip).await;
     }
     let held = netlink.vip_list().await.unwrap();
     for (number, v6) in vips.iter().step_by(2) {
-        let _ = netlink.vip_remove("v0", host(*number, *v6)).await;
+        let _ = remove(&netlink, "v0", host(*number, *v6)).await;
     }
     netlink.vip_remove_all().await.unwrap();
     held
@@ -364,7 +401,7 @@ fn a_reader_that_sleeps_is_told_to_read_everything_again() {
         assert_eq!(seen.last(), Some(&NetEvent::Overrun), "{} events", seen.len());
         assert!(seen.len() < 600);
 
-        netlink.vip_put("v0", V4, LEASE).await.unwrap();
+        put(&netlink, "v0", V4, LEASE).await.unwrap();
         assert!(matches!(next(&mut events).await, Some(NetEvent::AddressAdded { ours: true, .. })));
     });
 }
@@ -384,7 +421,7 @@ fn a_full_socket_buffer_is_an_overrun_and_not_the_end() {
             overrun |= event == NetEvent::Overrun;
         }
         assert!(overrun);
-        netlink.vip_put("v0", V4, LEASE).await.unwrap();
+        put(&netlink, "v0", V4, LEASE).await.unwrap();
         let mut after = Vec::new();
         while let Some(event) = next(&mut events).await {
             after.push(event);
@@ -420,7 +457,7 @@ fn many_callers_get_their_turn() {
         let (netlink, _events, _directory) = open().await;
         let all = (0..50).map(|number| {
             let netlink = netlink.clone();
-            async move { netlink.vip_put("v0", host(number, number % 2 == 0), LEASE).await.unwrap() }
+            async move { put(&netlink, "v0", host(number, number % 2 == 0), LEASE).await.unwrap() }
         });
         let all = futures_util::future::join_all(all).await;
         assert_eq!(all, [VipPut::Added; 50]);
@@ -500,13 +537,15 @@ fn interfaces_are_found_by_network_and_by_default_route() {
         ip("addr add 10.0.0.1/8 dev v0");
         ip("addr add 10.1.0.1/16 dev v2");
         ip("addr add fd00::1/64 dev v2 nodad");
-        let find = async |address: &str| netlink.interface_for(address.parse().unwrap()).await.unwrap();
+        let find = async |address: &str| {
+            netlink.look().await.unwrap().interface_for(address.parse().unwrap()).map(str::to_owned)
+        };
         assert_eq!(find("10.2.0.1").await.as_deref(), Some("v0"));
         assert_eq!(find("10.1.0.9").await.as_deref(), Some("v2"));
         assert_eq!(find("fd00::9").await.as_deref(), Some("v2"));
         assert_eq!(find("192.0.2.1").await, None);
         // A VIP is no network, not even for itself.
-        netlink.vip_put("v3", V4, LEASE).await.unwrap();
+        put(&netlink, "v3", V4, LEASE).await.unwrap();
         assert_eq!(find("192.0.2.100").await, None);
 
         ip("route add default via 10.0.0.254 metric 200");
