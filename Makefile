@@ -51,6 +51,10 @@ bench: ## measure what users get (the release package), against keepalived
 	@./assets/dev/deb.sh release
 	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --bin sfha-bench -- $(ARGS)
 
+.PHONY: reference
+reference: ## keys and types of config.yml: docs/*/reference.md
+	@SFHA_RENEW=1 cargo nextest run --cargo-quiet -p sfha-config --test reference -E 'test(/^every_key/)'
+
 .PHONY: pictures
 pictures: setup ## the dashboard as pictures: docs/pictures/
 	@cargo nextest run --cargo-quiet -p sfha-tui --ignore-default-filter -E 'test(=ui::tests::pictures::pictures)'
