@@ -10,6 +10,20 @@ cargo fmt --all --check
 say "scripts"
 shellcheck -x .ci/run assets/dev/*.sh assets/debian/postinst assets/debian/prerm assets/debian/postrm tests/src/guest/*.sh
 
+say "alert rules and dashboard"
+rules=assets/prometheus/sfha.rules.yml
+# What each alert rings for is in a test; one without is found here.
+sed -n 's/.*- alert: *//p' "$rules" | while read -r alert; do
+	grep -q "alertname: $alert,.*exp_alerts: \[\]" tests/alerts/sfha.rules.test.yml || die "no test of the alert $alert"
+done
+promtool test rules tests/alerts/sfha.rules.test.yml >/dev/null
+checked=$(mktemp)
+trap 'rm -f "$checked"' EXIT
+# The queries of the dashboard as rules, which promtool reads; Grafana puts a time in place of the variable.
+jq '{groups: [{name: "dashboard", rules: [[.panels[].targets[]?.expr | gsub("\\$__rate_interval"; "5m")]
+	| to_entries[] | {record: "panel:\(.key)", expr: .value}]}]}' assets/grafana/sfha.json >"$checked"
+promtool check rules "$rules" "$checked" >/dev/null
+
 say "paths of one machine"
 # A path that exists on one machine only has no place in a tracked file. What
 # tests write to /root is in a node of theirs.

@@ -2,7 +2,7 @@
 # setup.sh WHAT...: installs what is missing for
 #   build  the compiler's companions and what makes the package
 #   lab    whole nodes on this machine: namespaces, nspawn, a guest kernel
-#   check  lints of scripts and licences
+#   check  lints of scripts, licences and alert rules
 #   fuzz   the compiler of libFuzzer
 #   bench  what the measurements compare with
 # Debian's packages by apt-get, cargo's tools by `cargo install`. Starts and
@@ -33,7 +33,7 @@ for what in "$@"; do
 		tools="$tools cargo-nextest:$nextest"
 		;;
 	check)
-		packages="$packages shellcheck"
+		packages="$packages shellcheck jq prometheus"
 		tools="$tools cargo-deny:$deny"
 		;;
 	fuzz)
@@ -93,7 +93,7 @@ if [ -n "$missing" ]; then
 	fi
 	rm -f "$log"
 	# ... nor at the next boot.
-	for unit in corosync corosync-qdevice corosync-qnetd keepalived nftables; do
+	for unit in corosync corosync-qdevice corosync-qnetd keepalived nftables prometheus; do
 		case " $missing " in
 		*[[:space:]]"$unit"[[:space:]]*) systemctl --quiet disable "$unit.service" 2>/dev/null || true ;;
 		esac
