@@ -21,6 +21,10 @@ mod ui;
 mod words;
 
 #[cfg(test)]
+#[path = "../../tests/src/documents.rs"]
+#[allow(dead_code, reason = "the tests of the binary use a part of it")]
+mod documents;
+#[cfg(test)]
 #[path = "../tests/common/mod.rs"]
 #[allow(dead_code, reason = "the tests of the binary use all of it")]
 mod fake;

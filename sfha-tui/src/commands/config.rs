@@ -13,7 +13,7 @@ use sfha_proto::{ErrorCode, Failure, SCHEMA};
 use super::{CHANGE, READ, call, show};
 use crate::cli::{ConfigTask, Global};
 use crate::finding;
-use crate::paint::{self, Paint, Table};
+use crate::paint::{Paint, Table};
 use crate::problem::Problem;
 use crate::t;
 use crate::words::{self, Tone};
@@ -26,8 +26,7 @@ pub async fn run(global: &Global, task: ConfigTask) -> Result<(), Problem> {
     match task {
         ConfigTask::Check(file) => check_file(global, file.as_deref().unwrap_or(Path::new(CONFIG))),
         ConfigTask::Example => {
-            paint::out(EXAMPLE);
-            Ok(())
+            show(global, &json!({"schema": SCHEMA, "yaml": EXAMPLE}), |_, _| EXAMPLE.to_owned())
         }
         ConfigTask::Reload { dry_run } => {
             let params = ReloadParams { dry_run };

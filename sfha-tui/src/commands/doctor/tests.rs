@@ -76,4 +76,5 @@ fn scripts_get_the_worst_level_and_the_sentences() {
     assert_eq!((&found["level"], &found["code"]), (&json!("error"), &json!("file-open")));
     assert_eq!(found["next"], "chmod 0600 /etc/sfha/cluster.key");
     assert_eq!(document["findings"][0]["next"], Value::Null);
+    assert_eq!(crate::documents::faults("doctor", &document), Vec::<String>::new());
 }
