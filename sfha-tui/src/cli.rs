@@ -15,6 +15,8 @@ use crate::t;
 
 mod commands;
 mod config;
+#[cfg(test)]
+mod documented;
 mod history;
 mod later;
 mod members;
