@@ -1165,7 +1165,24 @@ event-no-leader = There is no leader any more.
 event-maintenance-on = Maintenance begun.
 event-maintenance-off = Maintenance ended.
 event-fencing = Fencing of { $node } requested.
+event-fencing-begun = { $node } is being switched off by { $level }.
+event-fencing-try-failed = A try to switch { $node } off by { $level } failed: { $why }.
+event-fencing-failed = Nothing could switch { $node } off: { $why }.
+event-fencing-held = Fencing of { $node } held back: { $why ->
+        [too-soon] switched off a moment ago
+        [maintenance] maintenance
+        [no-driver] nothing can switch it off
+       *[other] reason unknown
+    }.
+event-fencing-storm = Too many fencings in five minutes: that of { $node } waits.
+event-fencing-confirmed = { $node } is taken to be off, on the word of { $by }.
+event-fencing-handed-over = { $to } goes on with the fencing of { $node }.
 event-fencing-over = Fencing of { $node } is over.
+event-unfence-begun = { $node } is to be switched on, as { $by } wants it.
+event-unfence-done = { $node } was switched on.
+event-unfence-failed = { $node } could not be switched on: { $why }.
+event-fencing-test-failed = { $level } could not switch { $node } off: { $why }.
+event-fencing-test-good = { $level } could switch { $node } off again.
 event-vip-added = VIP { $name } added.
 event-vip-removed = VIP { $name } removed.
 event-vip-problem = VIP { $name }: { $why }.
@@ -1627,6 +1644,8 @@ proof-watchdog = its watchdog must have reset it
 proof-unknown = proof unknown
 fencing-try = by { $level }, try { $attempt }
 fencing-by-whom = by { $by }
+fencing-attempt = try { $attempt }
+fencing-why = “{ $why }”
 fencing-next = next step in { $time }
 fencing-watchdog = its watchdog acts within { $time }
 fencing-switching-on = being switched on
@@ -1636,6 +1655,7 @@ happened-held = held back
 happened-begun = switching off begun
 happened-try-failed = a try failed
 happened-failed = all levels failed
+happened-handed-over = gone on with by { $actor }
 happened-fenced = harmless
 happened-returned = a member again
 happened-switch-on = to be switched on

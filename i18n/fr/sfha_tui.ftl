@@ -1170,7 +1170,24 @@ event-no-leader = Il n'y a plus de leader.
 event-maintenance-on = Maintenance activée.
 event-maintenance-off = Maintenance terminée.
 event-fencing = Fencing de { $node } demandé.
+event-fencing-begun = { $node } est en train d'être éteint par { $level }.
+event-fencing-try-failed = Essai manqué d'éteindre { $node } par { $level } : { $why }.
+event-fencing-failed = Rien n'a pu éteindre { $node } : { $why }.
+event-fencing-held = Fencing de { $node } retenu : { $why ->
+        [too-soon] éteint il y a peu
+        [maintenance] maintenance
+        [no-driver] rien ne peut l'éteindre
+       *[other] raison inconnue
+    }.
+event-fencing-storm = Trop de fencings en cinq minutes : celui de { $node } attend.
+event-fencing-confirmed = { $node } est tenu pour éteint, sur la parole de { $by }.
+event-fencing-handed-over = { $to } poursuit le fencing de { $node }.
 event-fencing-over = Fencing de { $node } terminé.
+event-unfence-begun = { $node } va être allumé, à la demande de { $by }.
+event-unfence-done = { $node } a été allumé.
+event-unfence-failed = { $node } n'a pas pu être allumé : { $why }.
+event-fencing-test-failed = { $level } ne pourrait pas éteindre { $node } : { $why }.
+event-fencing-test-good = { $level } pourrait de nouveau éteindre { $node }.
 event-vip-added = VIP { $name } ajoutée.
 event-vip-removed = VIP { $name } supprimée.
 event-vip-problem = VIP { $name } : { $why }.
@@ -1632,6 +1649,8 @@ proof-watchdog = son watchdog l'a forcément réinitialisé
 proof-unknown = preuve inconnue
 fencing-try = par { $level }, essai { $attempt }
 fencing-by-whom = par { $by }
+fencing-attempt = essai { $attempt }
+fencing-why = « { $why } »
 fencing-next = suite dans { $time }
 fencing-watchdog = son watchdog agit d'ici { $time }
 fencing-switching-on = on l'allume
@@ -1641,6 +1660,7 @@ happened-held = retenu
 happened-begun = extinction commencée
 happened-try-failed = essai manqué
 happened-failed = tous les niveaux ont échoué
+happened-handed-over = poursuivi par { $actor }
 happened-fenced = inoffensif
 happened-returned = de nouveau membre
 happened-switch-on = à allumer

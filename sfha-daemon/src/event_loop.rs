@@ -301,13 +301,14 @@ impl EventLoop {
         }
         let mut status = (self.decorate)(self.core.status(), self.core.state());
         self.publish_fencing(&mut status);
+        let state = Arc::clone(&self.state.borrow());
         self.status.send_if_modified(|old| {
             if **old == status {
                 return false;
             }
             log_changes(old, &status);
             *old = Arc::new(status);
-            self.history.tell(Arc::clone(old));
+            self.history.tell(Arc::clone(old), state);
             true
         });
         let coordinator = self.core.is_coordinator() && self.core.is_operational();

@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use sfha_core::Time;
 use sfha_core::history::{Moment, Tracker};
+use sfha_core::{ClusterState, Time};
 use sfha_proto::history::{EventKind, History as Document, HistoryEvent, HistoryParams, Level};
 use sfha_proto::mesh::MeshStatus;
 use sfha_proto::status::ClusterStatus;
@@ -45,17 +45,20 @@ const MAX_DETAIL: usize = 300;
 /// `MESSAGE_ID` of these events in the journal (systemd.journal-fields(7)).
 pub const MESSAGE_ID: &str = "8d1c5a0e6f7b4c33a2f94e0b7d615f2a";
 
+/// When, what was published, and the state that it came of.
+type Seen = (Instant, Arc<ClusterStatus>, Arc<ClusterState>);
+
 /// Where the event loop says what it published.
 #[derive(Debug, Clone)]
 pub struct Observer {
-    queue: mpsc::Sender<(Instant, Arc<ClusterStatus>)>,
+    queue: mpsc::Sender<Seen>,
     shared: Arc<Shared>,
 }
 
 impl Observer {
     /// Never waits.
-    pub fn tell(&self, status: Arc<ClusterStatus>) {
-        if self.queue.try_send((Instant::now(), status)).is_err() {
+    pub fn tell(&self, status: Arc<ClusterStatus>, state: Arc<ClusterState>) {
+        if self.queue.try_send((Instant::now(), status, state)).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -219,7 +222,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Follower {
     tracker: Tracker,
-    statuses: mpsc::Receiver<(Instant, Arc<ClusterStatus>)>,
+    statuses: mpsc::Receiver<Seen>,
     started: Instant,
     shared: Arc<Shared>,
     file: file::Writer,
@@ -241,8 +244,11 @@ impl Follower {
             tokio::select! {
                 biased;
                 status = self.statuses.recv() => {
-                    let Some((at, status)) = status else { return };
+                    let Some((at, status, state)) = status else { return };
                     let now = self.moment(at);
+                    let name = |node| state.node_name(node);
+                    let events = self.tracker.fencings(&state.fencing, status.phase, name, now);
+                    self.keep(events);
                     let events = self.tracker.status(&status, now);
                     self.keep(events);
                 }
@@ -387,6 +393,20 @@ mod tests {
         assert_eq!(ids(&events, &since), [2, 3]);
     }
 
+    fn state() -> Arc<ClusterState> {
+        let node = sfha_core::state::Node {
+            name: "n1".into(),
+            address: [10, 0, 0, 1].into(),
+            public_key: None,
+            endpoint: None,
+            standby: false,
+            rotation: Default::default(),
+            lan_address: None,
+            priority: 100,
+        };
+        Arc::new(ClusterState::new("c", "lan", None, node))
+    }
+
     #[tokio::test]
     async fn a_task_that_stands_still_holds_nobody_up_and_what_it_missed_is_counted() {
         let root = tempfile::tempdir().unwrap();
@@ -395,7 +415,7 @@ mod tests {
         let text = include_str!("../../sfha-tui/tests/fixtures/healthy.json");
         let status: Arc<ClusterStatus> = Arc::new(serde_json::from_str(text).unwrap());
         for _ in 0..QUEUE + 7 {
-            observer.tell(Arc::clone(&status));
+            observer.tell(Arc::clone(&status), state());
         }
         assert_eq!(history.dropped(), 7);
     }
@@ -408,10 +428,10 @@ mod tests {
         let status: ClusterStatus = serde_json::from_str(text).unwrap();
         for round in 1..=2_u64 {
             let (history, observer, follower) = History::start(&paths, "n1");
-            observer.tell(Arc::new(status.clone()));
+            observer.tell(Arc::new(status.clone()), state());
             let mut lost = status.clone();
             lost.nodes[1].online = false;
-            observer.tell(Arc::new(lost));
+            observer.tell(Arc::new(lost), state());
             drop(observer);
             let (_, links) = watch::channel(Links::default());
             follower.run(None, links).await;

@@ -139,6 +139,8 @@ fn is_own(kind: EventKind) -> bool {
             | EventKind::PeerPath
             | EventKind::LinkLost
             | EventKind::LinkBack
+            | EventKind::FencingTestFailed
+            | EventKind::FencingTestGood
     )
 }
 

@@ -259,7 +259,17 @@ pub struct FencingPlan {
     pub held: Option<FencingHeld>,
 }
 
-/// Parameters of `stonith.unfence` and `stonith.confirm`.
+/// Parameters of `stonith.confirm`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmParams {
+    /// Name of the node.
+    pub node: String,
+    /// What the operator says about it; shortened to 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// Parameters of `stonith.unfence`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FencedNodeParams {
     /// Name of the node.
@@ -300,9 +310,18 @@ pub struct FencingEntry {
     /// Who, where it was a person.
     #[serde(default)]
     pub by: Option<String>,
+    /// What that person said about it.
+    #[serde(default)]
+    pub why: Option<String>,
+    /// Name of the member that goes on with it.
+    #[serde(default)]
+    pub actor: Option<String>,
     /// With what.
     #[serde(default)]
     pub level: Option<String>,
+    /// The how manieth try of that level, from 1.
+    #[serde(default)]
+    pub attempt: Option<u32>,
     /// Why it is held back.
     #[serde(default)]
     pub held: Option<FencingHeld>,
@@ -329,6 +348,8 @@ pub enum FencingHappened {
     TryFailed,
     /// All levels failed.
     Failed,
+    /// Another member goes on with it.
+    HandedOver,
     /// It is harmless.
     Fenced,
     /// It is a member again.

@@ -136,10 +136,36 @@ pub enum EventKind {
     LinkLost,
     /// It reaches it again.
     LinkBack,
-    /// A node is being fenced.
+    /// A node is to be fenced. `detail`: why (`lost`, `unseen`, `requested`, `stop-failed`).
     FencingStarted,
-    /// Its fencing is over.
+    /// It is being switched off. `resource`: the level that begins.
+    FencingBegun,
+    /// A try failed, and another one follows. `resource`: the level; `detail`: the code.
+    FencingTryFailed,
+    /// All levels failed; they are tried again later. `detail`: the last one's code.
+    FencingFailed,
+    /// Something else than a storm holds the fencing back. `detail`: what (`too-soon`, `maintenance`, `no-driver`).
+    FencingHeld,
+    /// Too many fencings in five minutes: this one waits.
+    FencingStorm,
+    /// An operator answers for the node being off. `detail`: who, and after a colon why, if that was said.
+    FencingConfirmed,
+    /// Another node goes on with it. `to`: that node.
+    FencingHandedOver,
+    /// Its fencing is over. `detail`: why it is harmless (`off`, `answer`, `confirmed`, `watchdog`); `null` where
+    /// it came back, or it is not known.
     FencingOver,
+    /// The node is to be switched on. `detail`: who wants it.
+    UnfenceBegun,
+    /// It was switched on.
+    UnfenceDone,
+    /// It could not be switched on. `detail`: the code.
+    UnfenceFailed,
+    /// A level would not work, as this node's test shows. `node`: the one that could not be switched off;
+    /// `resource`: the level; `detail`: the code.
+    FencingTestFailed,
+    /// It would work again.
+    FencingTestGood,
     /// A kind of a newer daemon.
     #[serde(other)]
     Other,
@@ -147,7 +173,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind but [`EventKind::Other`].
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 53] = [
         Self::DaemonStarted,
         Self::NodeAdded,
         Self::NodeRemoved,
@@ -188,7 +214,19 @@ impl EventKind {
         Self::LinkLost,
         Self::LinkBack,
         Self::FencingStarted,
+        Self::FencingBegun,
+        Self::FencingTryFailed,
+        Self::FencingFailed,
+        Self::FencingHeld,
+        Self::FencingStorm,
+        Self::FencingConfirmed,
+        Self::FencingHandedOver,
         Self::FencingOver,
+        Self::UnfenceBegun,
+        Self::UnfenceDone,
+        Self::UnfenceFailed,
+        Self::FencingTestFailed,
+        Self::FencingTestGood,
     ];
 
     /// As it is written in JSON, e.g. `vip-moved`.
@@ -219,7 +257,9 @@ impl EventKind {
             | Self::VipConflict
             | Self::ServiceFailed
             | Self::CheckFailed
-            | Self::FencingStarted => Level::Critical,
+            | Self::FencingStarted
+            | Self::FencingFailed
+            | Self::FencingStorm => Level::Critical,
             Self::NodeRemoved
             | Self::StandbyOn
             | Self::MaintenanceOn
@@ -230,7 +270,14 @@ impl EventKind {
             | Self::ServiceStopped
             | Self::PeerLost
             | Self::LinkLost
-            | Self::FencingOver => Level::Warning,
+            | Self::FencingBegun
+            | Self::FencingTryFailed
+            | Self::FencingHeld
+            | Self::FencingConfirmed
+            | Self::FencingHandedOver
+            | Self::FencingOver
+            | Self::UnfenceFailed
+            | Self::FencingTestFailed => Level::Warning,
             _ => Level::Info,
         }
     }

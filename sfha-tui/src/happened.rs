@@ -72,7 +72,23 @@ pub fn sentence(event: &HistoryEvent) -> String {
         EventKind::LinkLost => t!("event-link-down", link = name, node = node),
         EventKind::LinkBack => t!("event-link-up", link = name, node = node),
         EventKind::FencingStarted => t!("event-fencing", node = node),
+        EventKind::FencingBegun => t!("event-fencing-begun", node = node, level = name),
+        EventKind::FencingTryFailed => {
+            t!("event-fencing-try-failed", node = node, level = name, why = words::problem(&detail))
+        }
+        EventKind::FencingFailed => t!("event-fencing-failed", node = node, why = words::problem(&detail)),
+        EventKind::FencingHeld => t!("event-fencing-held", node = node, why = detail),
+        EventKind::FencingStorm => t!("event-fencing-storm", node = node),
+        EventKind::FencingConfirmed => t!("event-fencing-confirmed", node = node, by = detail),
+        EventKind::FencingHandedOver => t!("event-fencing-handed-over", node = node, to = to),
         EventKind::FencingOver => t!("event-fencing-over", node = node),
+        EventKind::UnfenceBegun => t!("event-unfence-begun", node = node, by = detail),
+        EventKind::UnfenceDone => t!("event-unfence-done", node = node),
+        EventKind::UnfenceFailed => t!("event-unfence-failed", node = node, why = words::problem(&detail)),
+        EventKind::FencingTestFailed => {
+            t!("event-fencing-test-failed", node = node, level = name, why = words::problem(&detail))
+        }
+        EventKind::FencingTestGood => t!("event-fencing-test-good", node = node, level = name),
         _ => t!("event-other"),
     }
 }

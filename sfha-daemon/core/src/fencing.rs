@@ -202,6 +202,8 @@ pub struct Fencing {
     proposed: BTreeMap<NodeId, FencingCommand>,
     /// Calls under way; one a node.
     runs: BTreeMap<NodeId, Run>,
+    /// Who acted on a fencing that is under way, as far as this member saw it.
+    acting: BTreeMap<NodeId, NodeId>,
     /// When a node's status was asked for last, while it is to be verified.
     asked: BTreeMap<NodeId, Time>,
     /// What went wrong with that question.
@@ -238,6 +240,7 @@ impl Fencing {
             begun: Vec::new(),
             proposed: BTreeMap::new(),
             runs: BTreeMap::new(),
+            acting: BTreeMap::new(),
             asked: BTreeMap::new(),
             doubts: BTreeMap::new(),
             next_run: 0,
@@ -413,6 +416,9 @@ impl Fencing {
         } else if excuse || !self.state.excused.contains(&node) {
             self.outdated_excuses.remove(&node);
         }
+        if let FencingCommand::HandOver { to, .. } = command {
+            self.acting.insert(node, *to);
+        }
         let after = self.state.records.get(&node).map(|record| (record.episode, record.phase.clone()));
         if before != after {
             self.entered.insert(node, now);
@@ -451,6 +457,7 @@ impl Fencing {
         self.state = state;
         self.proposed.clear();
         self.runs.clear();
+        self.acting.clear();
         self.asked.clear();
         self.doubts.clear();
     }

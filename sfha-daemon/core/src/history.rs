@@ -12,7 +12,7 @@
 //! What is never told: changes that this node sees only because it has just started or has just been let in, or
 //! that are no more than not knowing for a moment (Corosync away, members agreeing on the state).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +21,10 @@ use sfha_proto::history::{EventKind, HistoryEvent};
 use sfha_proto::mesh::{LinkStatus, MeshStatus, PeerState};
 use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, ServiceStatus, VipState, VipStatus};
 
+use crate::fencing::FencingState;
 use crate::time::Time;
 
+mod fencings;
 mod resources;
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,7 @@ enum Lasting {
     PeerAway,
     LinkAway,
     Fencing,
+    FencingUntested,
 }
 
 /// How it began.
@@ -140,6 +143,12 @@ pub struct Tracker {
     resources: Option<Arc<ClusterStatus>>,
     mesh: Option<Arc<MeshStatus>>,
     links: Option<Vec<LinkStatus>>,
+    /// How many entries the history of fencings had, and whether this node was in step then.
+    fencings: Option<(u64, bool)>,
+    /// What the members knew of fencings then.
+    fencing_state: FencingState,
+    /// A step of a fencing is why the state has another version.
+    fencing_changed: bool,
     lasting: BTreeMap<(Lasting, String), Begin>,
     recent: VecDeque<Recent>,
     told: Vec<HistoryEvent>,
@@ -157,6 +166,9 @@ impl Tracker {
             resources: None,
             mesh: None,
             links: None,
+            fencings: None,
+            fencing_state: FencingState::default(),
+            fencing_changed: false,
             lasting: BTreeMap::new(),
             recent: VecDeque::new(),
             told: Vec::new(),
@@ -214,6 +226,7 @@ impl Tracker {
                 self.leader(&before, status);
             }
             self.fencing(status);
+            self.fencing_alerts(status);
             match self.resources.clone() {
                 Some(before) => self.compare_resources(&before, status),
                 None => self.first_resources(status),
@@ -302,25 +315,6 @@ impl Tracker {
             let cause = self.blame(from).or_else(|| self.quorum_news());
             let draft = Draft::new(EventKind::LeaderChanged).moved(from, to).cause(cause);
             self.tell(Draft { node: to.map(str::to_owned), ..draft });
-        }
-    }
-
-    fn fencing(&mut self, status: &ClusterStatus) {
-        let pending: BTreeSet<&String> = status.fencing.pending.iter().collect();
-        let begun = self.lasting.keys().filter(|(what, _)| *what == Lasting::Fencing);
-        let over: Vec<String> =
-            begun.map(|(_, node)| node.clone()).filter(|node| !pending.contains(node)).collect();
-        for node in pending {
-            if !self.has_begun(Lasting::Fencing, node) {
-                let cause = self.blame(Some(node));
-                let id = self.tell(Draft::new(EventKind::FencingStarted).node(node).cause(cause));
-                self.begin(Lasting::Fencing, node, Some(id), None, None);
-            }
-        }
-        for node in over {
-            let begin = self.end(Lasting::Fencing, &node);
-            let draft = Draft::new(EventKind::FencingOver).node(&node);
-            self.tell(draft.ending(begin.as_ref(), self.now.at));
         }
     }
 

@@ -14,9 +14,6 @@ use tracing::{info, warn};
 use super::driver;
 use crate::vips::Finished;
 
-/// Time for one test of one level.
-const TEST: Duration = Duration::from_secs(20);
-
 /// What one call is about.
 #[derive(Debug, Clone)]
 pub struct Order {
@@ -66,8 +63,8 @@ async fn ask(
     }
 }
 
-/// Asks every driver of these nodes how they are, all at the same time. Nothing is switched.
-pub async fn test(settings: &FencingSettings, nodes: &[String]) -> Vec<FencingTest> {
+/// Asks every driver of these nodes how they are, all at the same time, each for so long. Nothing is switched.
+pub async fn test(settings: &FencingSettings, nodes: &[String], deadline: Duration) -> Vec<FencingTest> {
     let mut asking = JoinSet::new();
     for node in nodes {
         for (index, level) in settings.levels_of(node).iter().enumerate() {
@@ -77,7 +74,7 @@ pub async fn test(settings: &FencingSettings, nodes: &[String]) -> Vec<FencingTe
             let (settings, node, level) = (settings.clone(), node.clone(), level.clone());
             asking.spawn(async move {
                 let began = Instant::now();
-                let outcome = test_one(&settings, &node, &level).await;
+                let outcome = test_one(&settings, &node, &level, deadline).await;
                 let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
                 let level = level.name().to_owned();
                 let (power, error) = match outcome {
@@ -93,9 +90,14 @@ pub async fn test(settings: &FencingSettings, nodes: &[String]) -> Vec<FencingTe
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-async fn test_one(settings: &FencingSettings, node: &str, level: &Level) -> Result<Power, Failure> {
+async fn test_one(
+    settings: &FencingSettings,
+    node: &str,
+    level: &Level,
+    deadline: Duration,
+) -> Result<Power, Failure> {
     let Some(driver) = driver(settings, level)? else { return Ok(Power::Unknown) };
-    tokio::time::timeout(TEST, driver.test(node)).await.map_err(|_| super::late(TEST))?
+    tokio::time::timeout(deadline, driver.test(node)).await.map_err(|_| super::late(deadline))?
 }
 
 const fn told(power: Power) -> FencingPower {

@@ -1,4 +1,8 @@
 //! This node's own watchdog: armed where the settings give this node that level, and fed by the event loop.
+//!
+//! A daemon that was started anew feeds nothing before its loop runs, although it stops first what the one before
+//! had started: it does not know yet whether this node may have that, and the other nodes take it over once the
+//! watchdog's time is over, counted from the loss.
 
 use std::time::{Duration, Instant};
 

@@ -11,8 +11,8 @@ use sfha_core::fencing::{Cause, FencingCommand, summary};
 use sfha_core::resources::Configured;
 use sfha_core::{Command, NodeId};
 use sfha_proto::fencing::{
-    FenceParams, FencedNodeParams, FencingAlert, FencingHistory, FencingHistoryParams, FencingSettingsParams,
-    FencingStatus, FencingTestParams, FencingTested,
+    ConfirmParams, FenceParams, FencedNodeParams, FencingAlert, FencingHistory, FencingHistoryParams,
+    FencingSettingsParams, FencingStatus, FencingTestParams, FencingTested,
 };
 use sfha_proto::message::method;
 use sfha_proto::{ErrorCode, Failure, SCHEMA};
@@ -31,6 +31,12 @@ const SECRET_EXTENSION: &str = "secret";
 
 /// Tries of a change that somebody else's change came before.
 const TRIES: usize = 3;
+
+/// Time for one test of one level.
+const TEST: Duration = Duration::from_secs(20);
+
+/// Longest reason that an operator gives, in characters.
+const LONGEST_REASON: usize = 200;
 
 /// Between the start, or a change of the settings, and the first test.
 const FIRST_TEST: Duration = Duration::from_secs(2);
@@ -67,10 +73,11 @@ pub async fn serve(runtime: &Runtime, name: &str, params: Value) -> Result<Value
             core.propose(fencing(command)).await.map(|()| json!({}))
         }
         method::STONITH_CONFIRM => {
-            let FencedNodeParams { node } = decode(params)?;
+            let ConfirmParams { node, why } = decode(params)?;
             let node = find_node(runtime, Some(&node))?;
             must_be_on(runtime)?;
-            let command = FencingCommand::Confirm { node, by: by(), at: unix_now() };
+            let why = why.as_deref().map(one_line).filter(|why| !why.is_empty());
+            let command = FencingCommand::Confirm { node, by: by(), why, at: unix_now() };
             core.propose(fencing(command)).await.map(|()| json!({}))
         }
         method::STONITH_HISTORY => {
@@ -79,7 +86,7 @@ pub async fn serve(runtime: &Runtime, name: &str, params: Value) -> Result<Value
             let history = &state.fencing.history;
             let skip = history.len().saturating_sub(limit.unwrap_or(usize::MAX));
             let entries = history.iter().skip(skip);
-            let entries = entries.map(|entry| summary::entry(entry, state.node_name(entry.node))).collect();
+            let entries = entries.map(|entry| summary::entry(entry, |node| state.node_name(node))).collect();
             encode(&FencingHistory { schema: SCHEMA, entries })
         }
         method::STONITH_TEST => {
@@ -112,6 +119,12 @@ pub async fn serve(runtime: &Runtime, name: &str, params: Value) -> Result<Value
     }
 }
 
+/// What a person says about something: every node keeps it.
+fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").chars().take(LONGEST_REASON).collect()
+}
+
 /// What is wanted of fencing has no meaning while it is off.
 fn must_be_on(runtime: &Runtime) -> Result<(), Failure> {
     if runtime.core.state().stonith.enabled {
@@ -127,7 +140,7 @@ fn others(core: &CoreHandle, me: NodeId) -> Vec<String> {
 
 async fn tested(runtime: &Runtime, settings: &FencingSettings, nodes: &[String]) -> FencingTested {
     let by = runtime.node.config.node.name.clone();
-    FencingTested { schema: SCHEMA, by, results: calls::test(settings, nodes).await }
+    FencingTested { schema: SCHEMA, by, results: calls::test(settings, nodes, TEST).await }
 }
 
 fn read_settings(params: &FencingSettingsParams) -> Result<FencingSettings, Failure> {
@@ -226,7 +239,7 @@ pub async fn keep_testing(
         }
         tokio::time::sleep(FIRST_TEST).await;
         loop {
-            let results = calls::test(&settings, &others(&core, me)).await;
+            let results = calls::test(&settings, &others(&core, me), TEST).await;
             let before = alerts.borrow().clone();
             let found: Vec<FencingAlert> = results
                 .into_iter()

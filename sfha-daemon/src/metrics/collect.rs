@@ -75,6 +75,15 @@ fn put_status(text: &mut Text, status: &ClusterStatus) {
     text.one("sfha_fencing_enabled", Gauge, "Whether fencing is on.", flag(status.fencing.enabled));
     let pending = status.fencing.pending.len() as f64;
     text.one("sfha_fencing_pending", Gauge, "Nodes whose fencing is not over.", pending);
+    let storm = status.fencing.storm.is_some_and(|storm| storm.holding);
+    text.one("sfha_fencing_storm", Gauge, "Whether the storm limit holds a fencing back.", flag(storm));
+    let alerts = status.fencing.alerts.len() as f64;
+    text.one(
+        "sfha_fencing_test_failures",
+        Gauge,
+        "Levels that would not work, by this node's last test.",
+        alerts,
+    );
     let version = status.state.as_ref().map(|state| ([], state.version as f64));
     text.family("sfha_state_version", Gauge, "Version of the replicated state on this node.", version);
     let epoch = status.state.as_ref().map(|state| ([], state.epoch as f64));

@@ -135,6 +135,9 @@ pub fn happened(entry: &FencingEntry) -> (Tone, String) {
         FencingHappened::Begun => (Tone::Warn, t!("happened-begun")),
         FencingHappened::TryFailed => (Tone::Bad, t!("happened-try-failed")),
         FencingHappened::Failed => (Tone::Bad, t!("happened-failed")),
+        FencingHappened::HandedOver => {
+            (Tone::Warn, t!("happened-handed-over", actor = entry.actor.clone().unwrap_or_default()))
+        }
         FencingHappened::Fenced => (Tone::Good, t!("happened-fenced")),
         FencingHappened::Returned => (Tone::Good, t!("happened-returned")),
         FencingHappened::SwitchOn => (Tone::Plain, t!("happened-switch-on")),
@@ -146,7 +149,11 @@ pub fn happened(entry: &FencingEntry) -> (Tone, String) {
     let level = entry.level.clone().filter(|_| entry.proof.is_none());
     let error = entry.error.as_ref().map(|error| Problem::from(error.clone()).message);
     let by = entry.by.as_deref().map(|by| t!("fencing-by-whom", by = by));
-    let parts = [entry.cause.map(cause), entry.held.map(held), proven, level, by, error];
+    // Worth a word where there is more than one.
+    let attempt = entry.attempt.filter(|_| entry.what == FencingHappened::TryFailed);
+    let attempt = attempt.map(|attempt| t!("fencing-attempt", attempt = attempt));
+    let why = entry.why.as_deref().map(|why| t!("fencing-why", why = why));
+    let parts = [entry.cause.map(cause), entry.held.map(held), proven, level, attempt, by, why, error];
     for part in parts.into_iter().flatten() {
         text.push_str(", ");
         text.push_str(&part);

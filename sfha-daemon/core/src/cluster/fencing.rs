@@ -171,6 +171,13 @@ impl Cluster {
                 let command = FencingCommand::Forget { node: *node };
                 self.fencing.handle(FencingEvent::Applied { command }, now);
             }
+            Command::AddNode { .. } => {
+                let new = self.state.fencing.excused.difference(&self.fencing.state().excused).copied();
+                for node in new.collect::<Vec<_>>() {
+                    let command = FencingCommand::Excuse { node };
+                    self.fencing.handle(FencingEvent::Applied { command }, now);
+                }
+            }
             Command::Configure { .. } => self.fencing.configure(settings(&self.state), now),
             _ => {}
         }

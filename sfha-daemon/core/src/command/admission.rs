@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use sfha_proto::{ErrorCode, Failure};
 
 use super::{already, check_name, invalid, rfc3339};
+use crate::fencing::FencingCommand;
 use crate::state::{ClusterState, Invite, MAX_INVITES, MAX_NODES, Node, NodeId, Redeemed};
 
 impl ClusterState {
@@ -125,6 +126,8 @@ impl ClusterState {
         };
         self.next_node_id += 1;
         self.nodes.insert(id, node);
+        // Until it has been here it cannot have anything: it is not fenced for having never come.
+        let _ = self.fencing.apply(&FencingCommand::Excuse { node: id });
         self.corosync.config_version += 1;
         if let Some(entry) = self.invites.get_mut(invite_id) {
             entry.redeemed = Some(Redeemed { node: id, public_key: public_key.to_owned() });

@@ -40,6 +40,20 @@ pub enum FencingCommand {
         node: NodeId,
         /// Who.
         by: String,
+        /// What they say about it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+        /// When.
+        at: i64,
+    },
+    /// A member goes on with a fencing that another one has begun.
+    HandOver {
+        /// The node that is fenced.
+        node: NodeId,
+        /// Its fencing.
+        episode: u64,
+        /// The member.
+        to: NodeId,
         /// When.
         at: i64,
     },
@@ -50,7 +64,7 @@ pub enum FencingCommand {
         /// When.
         at: i64,
     },
-    /// A node left in order, with nothing left to hold.
+    /// A node left in order, with nothing left to hold; or it is new and has had nothing yet.
     Excuse {
         /// The node.
         node: NodeId,
@@ -95,6 +109,7 @@ impl FencingCommand {
             Self::Suspect { node, .. }
             | Self::Step { node, .. }
             | Self::Confirm { node, .. }
+            | Self::HandOver { node, .. }
             | Self::Clear { node, .. }
             | Self::Excuse { node }
             | Self::Watchdog { node, .. }
@@ -111,6 +126,20 @@ fn late() -> Failure {
 }
 
 impl Phase {
+    /// Drivers have been called, and it is not over.
+    #[must_use]
+    pub const fn is_under_way(&self) -> bool {
+        matches!(self, Self::Fencing(_) | Self::Verifying(_) | Self::Failed { .. })
+    }
+
+    /// What is tried.
+    const fn tried(&self) -> Option<&Try> {
+        match self {
+            Self::Fencing(tried) | Self::Verifying(tried) => Some(tried),
+            _ => None,
+        }
+    }
+
     /// One may follow the other.
     #[must_use]
     pub fn may_become(&self, to: &Self) -> bool {
@@ -142,6 +171,16 @@ impl Try {
     }
 }
 
+impl Entry {
+    fn of(self, tried: Option<&Try>) -> Self {
+        Self {
+            level: tried.map(|tried| tried.level.clone()),
+            attempt: tried.map(|tried| tried.attempt),
+            ..self
+        }
+    }
+}
+
 impl FencingState {
     /// Applies one change, or refuses it and changes nothing. Pure: the same on every member.
     ///
@@ -153,7 +192,15 @@ impl FencingState {
             FencingCommand::Step { node, episode, to, error, at } => {
                 self.step(*node, *episode, to, error.as_ref(), *at)
             }
-            FencingCommand::Confirm { node, by, at } => self.confirm(*node, by, *at),
+            FencingCommand::Confirm { node, by, why, at } => self.confirm(*node, by, why.as_deref(), *at),
+            FencingCommand::HandOver { node, episode, to, at } => {
+                let same = |record: &&Record| record.episode == *episode && record.phase.is_under_way();
+                let record = self.records.get(node).filter(same).ok_or_else(late)?;
+                let tried = record.phase.tried().cloned();
+                let entry = self.entry(*node, Happened::HandedOver, *at);
+                self.remember(Entry { actor: Some(*to), ..entry.of(tried.as_ref()) });
+                Ok(())
+            }
             FencingCommand::Clear { node, at } => self.clear(*node, *at),
             FencingCommand::Excuse { node } => {
                 // Whoever is about to be fenced has not left in order.
@@ -267,15 +314,9 @@ impl FencingState {
             Phase::Fenced(_) => Happened::Fenced,
         };
         // What failed is the one before.
-        let tried = match (from, to) {
-            (Phase::Fencing(tried) | Phase::Verifying(tried), _) | (_, Phase::Fencing(tried)) => {
-                Some(tried.level.clone())
-            }
-            _ => None,
-        };
-        let entry = self.entry(node, what, at);
+        let tried = from.tried().or(to.tried());
+        let entry = self.entry(node, what, at).of(tried);
         self.remember(Entry {
-            level: tried,
             held: if let Phase::Suspected { held } = to { *held } else { None },
             proof: if let Phase::Fenced(proof) = to { Some(proof.clone()) } else { None },
             error: error.cloned(),
@@ -283,7 +324,7 @@ impl FencingState {
         });
     }
 
-    fn confirm(&mut self, node: NodeId, by: &str, at: i64) -> Result<(), Failure> {
+    fn confirm(&mut self, node: NodeId, by: &str, why: Option<&str>, at: i64) -> Result<(), Failure> {
         let proof = Proof::Confirmed { by: by.to_owned() };
         match self.records.get_mut(&node) {
             Some(record) if matches!(record.phase, Phase::Fenced(_)) => return Err(late()),
@@ -292,7 +333,8 @@ impl FencingState {
             None => self.open(node, Cause::Requested { by: by.to_owned() }, Phase::Fenced(proof.clone())),
         }
         let entry = self.entry(node, Happened::Fenced, at);
-        self.remember(Entry { by: Some(by.to_owned()), proof: Some(proof), ..entry });
+        let why = why.map(str::to_owned);
+        self.remember(Entry { by: Some(by.to_owned()), why, proof: Some(proof), ..entry });
         Ok(())
     }
 
@@ -314,7 +356,10 @@ impl FencingState {
             what,
             cause: None,
             by: None,
+            why: None,
+            actor: None,
             level: None,
+            attempt: None,
             held: None,
             proof: None,
             error: None,
@@ -329,6 +374,7 @@ impl FencingState {
             last.at = entry.at;
             return;
         }
+        self.told += 1;
         self.history.push_back(entry);
         while self.history.len() > MAX_HISTORY {
             self.history.pop_front();

@@ -29,9 +29,14 @@ impl Fencing {
         self.wake = None;
         self.note_lost(now);
         self.begun.retain(|(_, at)| now.since(*at) < STORM_WINDOW);
-        if !self.settings.enabled || !self.quorate {
+        if !self.quorate {
             return;
         }
+        if !self.settings.enabled {
+            self.clear_excuses(now);
+            return;
+        }
+        self.note_acting();
         self.give_up_calls(now);
         let nodes: Vec<NodeId> = self.nodes.keys().copied().filter(|node| *node != self.me).collect();
         for node in nodes {
@@ -41,6 +46,29 @@ impl Fencing {
         }
         let overdue = self.runs.values().map(|run| run.until).min();
         self.wake_at(overdue, "a driver's call is overdue");
+    }
+
+    /// Who is here may have something from now on, whether fencing is on now or later.
+    fn clear_excuses(&mut self, now: Time) {
+        let here: Vec<NodeId> = self.state.excused.intersection(&self.members).copied().collect();
+        for node in here {
+            if self.acts_on(node) && !self.proposed.contains_key(&node) {
+                self.propose(FencingCommand::Clear { node, at: self.wall(now) });
+            }
+        }
+    }
+
+    /// Whoever is seen acting first on what is under way has begun it.
+    fn note_acting(&mut self) {
+        let under_way =
+            |node: &NodeId| self.state.records.get(node).is_some_and(|record| record.phase.is_under_way());
+        let open: Vec<NodeId> = self.state.records.keys().copied().filter(under_way).collect();
+        self.acting.retain(|node, _| open.contains(node));
+        for node in open {
+            if let Some(actor) = self.actor(node) {
+                self.acting.entry(node).or_insert(actor);
+            }
+        }
     }
 
     fn wake_at(&mut self, at: Option<Time>, why: &'static str) {
@@ -91,9 +119,15 @@ impl Fencing {
             }
             return;
         }
-        if acts {
-            self.go_on(node, &record, now);
+        if !acts {
+            return;
         }
+        if self.acting.get(&node).is_some_and(|actor| *actor != self.me) {
+            let (episode, to) = (record.episode, self.me);
+            self.propose(FencingCommand::HandOver { node, episode, to, at: self.wall(now) });
+            return;
+        }
+        self.go_on(node, &record, now);
     }
 
     fn look_at_unsuspected(&mut self, node: NodeId, acts: bool, now: Time) {

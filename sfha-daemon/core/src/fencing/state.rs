@@ -179,6 +179,8 @@ pub enum Happened {
     TryFailed,
     /// All levels failed.
     Failed,
+    /// Another member goes on with it.
+    HandedOver,
     /// It is harmless.
     Fenced,
     /// It is a member again.
@@ -208,9 +210,18 @@ pub struct Entry {
     /// Who, where it was a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// What that person said about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The member that goes on with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<NodeId>,
     /// With what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
+    /// The how manieth try of that level, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
     /// Why it is held back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Held>,
@@ -249,6 +260,8 @@ pub struct FencingState {
     pub begun: VecDeque<Begun>,
     /// What happened, the oldest first.
     pub history: VecDeque<Entry>,
+    /// How many entries the history has had.
+    pub told: u64,
 }
 
 impl FencingState {

@@ -72,6 +72,7 @@ impl From<Happened> for FencingHappened {
             Happened::Begun => Self::Begun,
             Happened::TryFailed => Self::TryFailed,
             Happened::Failed => Self::Failed,
+            Happened::HandedOver => Self::HandedOver,
             Happened::Fenced => Self::Fenced,
             Happened::Returned => Self::Returned,
             Happened::SwitchOn => Self::SwitchOn,
@@ -81,17 +82,20 @@ impl From<Happened> for FencingHappened {
     }
 }
 
-/// One line of the history, with the node's name.
+/// One line of the history, with the nodes' names.
 #[must_use]
-pub fn entry(entry: &Entry, node: String) -> FencingEntry {
+pub fn entry(entry: &Entry, name: impl Fn(NodeId) -> String) -> FencingEntry {
     FencingEntry {
         at: entry.at,
-        node,
+        node: name(entry.node),
         episode: entry.episode,
         what: entry.what.into(),
         cause: entry.cause.as_ref().map(Into::into),
         by: entry.by.clone(),
+        why: entry.why.clone(),
+        actor: entry.actor.map(&name),
         level: entry.level.as_ref().map(|level| level.name().to_owned()),
+        attempt: entry.attempt,
         held: entry.held.map(Into::into),
         proof: entry.proof.as_ref().map(Into::into),
         error: entry.error.as_ref().map(Into::into),
@@ -238,7 +242,7 @@ mod tests {
         assert_eq!((node.phase, node.next_ms), (Some(FencingPhase::Delayed), Some(8000)));
         assert_eq!((node.since, node.cause), (Some(1_700_000_004), Some(FencingCause::Lost)));
         assert_eq!(fencing.summary(None).nodes[0].next_ms, None);
-        let command = FencingCommand::Confirm { node: 2, by: "ann".into(), at: 7 };
+        let command = FencingCommand::Confirm { node: 2, by: "ann".into(), why: None, at: 7 };
         fencing.handle(FencingEvent::Applied { command }, at(8000));
         let summary = fencing.summary(Some(at(9000)));
         assert_eq!((summary.pending.len(), summary.nodes[0].by.as_deref()), (0, Some("ann")));

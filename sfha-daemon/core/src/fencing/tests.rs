@@ -134,6 +134,44 @@ fn the_next_leader_goes_on_with_what_was_begun() {
     assert_eq!(group.calls(), [(2, 1, Call::Off)], "and fences the one before");
 }
 
+/// What the history holds about a node, with its level, attempt and actor.
+fn told(group: &Group, node: NodeId) -> Vec<(Happened, Option<u32>, Option<NodeId>)> {
+    let history = group.machine(*group.members.first().unwrap()).state().history.clone();
+    let about = history.into_iter().filter(|entry| entry.node == node);
+    about.map(|entry| (entry.what, entry.attempt, entry.actor)).collect()
+}
+
+#[test]
+fn every_attempt_and_every_hand_over_is_in_the_history() {
+    let mut group = Group::new(5, &settings(&[Level::Proxmox, Level::Webhook]));
+    group.lose(5);
+    group.pass(Duration::from_secs(10));
+    group.answer(5, Err(problem(ErrorCode::FenceUnreachable)));
+    group.pass(Duration::from_secs(10));
+    group.lose(1);
+    group.answer(5, Err(problem(ErrorCode::FenceDenied)));
+    assert_eq!(group.calls(), [(2, 5, Call::Off)], "the next level, by the next leader");
+    // Nobody is told twice who acts.
+    group.answer(5, Ok(Power::Unknown));
+    group.answer(5, Ok(Power::Off));
+    assert_eq!(
+        told(&group, 5),
+        [
+            (Happened::Suspected, None, None),
+            (Happened::Begun, Some(1), None),
+            (Happened::TryFailed, Some(1), None),
+            (Happened::HandedOver, Some(2), Some(2)),
+            (Happened::TryFailed, Some(2), None),
+            (Happened::Fenced, Some(1), None),
+        ]
+    );
+    let state = group.machine(2).state();
+    assert_eq!(state.told, state.history.len() as u64);
+    let failed: Vec<ErrorCode> =
+        state.history.iter().filter_map(|entry| Some(entry.error.as_ref()?.code)).collect();
+    assert_eq!(failed, [ErrorCode::FenceUnreachable, ErrorCode::FenceDenied]);
+}
+
 #[test]
 fn a_storm_stops_at_the_limit_and_an_operator_may_still_fence() {
     let mut group = Group::new(7, &settings(&[Level::Proxmox]));
@@ -265,7 +303,8 @@ fn maintenance_holds_back_what_nobody_asked_for() {
 #[test]
 fn an_operator_can_confirm_what_no_driver_could_do_and_not_what_is_a_member() {
     let mut group = Group::new(3, &settings(&[Level::Proxmox]));
-    let confirm = FencingCommand::Confirm { node: 3, by: "root".into(), at: 0 };
+    let why = Some("its plug is in my hand".to_owned());
+    let confirm = FencingCommand::Confirm { node: 3, by: "root".into(), why: why.clone(), at: 0 };
     let refused = |group: &Group| group.machine(2).may_propose(&confirm).unwrap_err().code;
     assert_eq!(refused(&group), ErrorCode::NodeOnline);
     group.lose(3);
@@ -277,6 +316,7 @@ fn an_operator_can_confirm_what_no_driver_could_do_and_not_what_is_a_member() {
     assert_eq!(refused(&group), ErrorCode::AlreadySo);
     let last = group.machine(1).state().history.back().unwrap();
     assert_eq!((last.what, last.by.as_deref()), (Happened::Fenced, Some("root")));
+    assert_eq!(last.why, why);
 }
 
 #[test]
@@ -391,4 +431,21 @@ fn nothing_is_done_where_fencing_is_off() {
     group.lose(3);
     group.pass(Duration::from_secs(3600));
     assert!(group.phase(3).is_none() && group.calls().is_empty());
+}
+
+/// What has never been here cannot have anything; what was here may have.
+#[test]
+fn who_came_at_last_is_excused_no_more_whether_fencing_is_on_or_comes_later() {
+    for settings in [settings(&[Level::Proxmox]), FencingSettings::off()] {
+        let mut group = Group::new(3, &settings);
+        group.restart(&[1, 2]);
+        group.tell(&FencingCommand::Excuse { node: 3 });
+        group.pass(Duration::from_secs(3600));
+        assert!(group.calls().is_empty() && group.phase(3).is_none() && group.harmless(3));
+        group.come_back(3);
+        assert!(!group.harmless(3));
+        assert!(group.machine(1).state().excused.is_empty(), "every member forgets it at once");
+        group.lose(3);
+        assert!(!group.harmless(3));
+    }
 }

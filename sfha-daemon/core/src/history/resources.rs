@@ -88,7 +88,8 @@ impl Tracker {
                     | EventKind::MaintenanceOff
             )
         }) || names(before) != names(status)
-            || standby(before) != standby(status);
+            || standby(before) != standby(status)
+            || std::mem::take(&mut self.fencing_changed);
         if let (Some(old), Some(new)) = (version(before), version(status))
             && old != new
             && !explained

@@ -1,7 +1,10 @@
 use serde_json::{Value, json};
-use sfha_proto::history::Level;
+use sfha_proto::ErrorCode;
+use sfha_proto::history::Level as LevelOfEvent;
 
 use super::*;
+use crate::fencing::state::{Held, Phase as FencingPhase, Record, Try};
+use crate::fencing::{Cause, FencingCommand, Level};
 
 /// What `n1` sees of three nodes with a VIP, a service and its check.
 struct Scene {
@@ -62,7 +65,7 @@ fn a_power_cut_and_the_moves_that_it_caused_are_one_chain_with_the_time_without_
     assert_eq!(kinds(&lost), [EventKind::NodeLost]);
     let root = lost[0].clone();
     assert_eq!((root.id, root.chain, root.cause), (41, 41, None), "numbers go on from before");
-    assert_eq!((root.node.as_deref(), root.level), (Some("n2"), Level::Critical));
+    assert_eq!((root.node.as_deref(), root.level), (Some("n2"), LevelOfEvent::Critical));
     assert_eq!(root.time, "2027-01-15T08:00:01.000Z");
     let gone = scene.after(
         20,
@@ -291,4 +294,129 @@ fn a_link_that_does_not_reach_a_node_is_told() {
     let now = scene.now(10);
     let back = scene.tracker.links(&[link(&[])], now);
     assert_eq!((kinds(&back), back[0].duration_ms), (vec![EventKind::LinkBack], Some(10)));
+}
+
+/// The steps of a fencing as commands of the group, each told with the status that follows from it.
+struct Fencings {
+    scene: Scene,
+    state: FencingState,
+    version: u64,
+}
+
+impl Fencings {
+    fn new() -> Self {
+        let mut all = Self { scene: Scene::new(), state: FencingState::default(), version: 7 };
+        assert_eq!(all.look(), []);
+        all
+    }
+
+    /// So many milliseconds later, whatever was applied meanwhile is seen.
+    fn look(&mut self) -> Vec<HistoryEvent> {
+        let open = |record: &Record| !matches!(record.phase, FencingPhase::Fenced(_));
+        let pending: Vec<String> =
+            self.state.records.iter().filter(|(_, r)| open(r)).map(|(id, _)| format!("n{id}")).collect();
+        let now = self.scene.now(5);
+        let phase =
+            if self.scene.status["phase"] == "operational" { Phase::Operational } else { Phase::Inquorate };
+        let mut events = self.scene.tracker.fencings(&self.state, phase, |id| format!("n{id}"), now);
+        let version = json!(self.version);
+        events.extend(
+            self.scene.after(0, &[("/fencing/pending", json!(pending)), ("/state/version", version)]),
+        );
+        events
+    }
+
+    fn apply(&mut self, command: FencingCommand) -> Vec<HistoryEvent> {
+        self.state.apply(&command).unwrap();
+        self.version += 1;
+        self.look()
+    }
+
+    fn step(&mut self, to: FencingPhase, code: Option<ErrorCode>) -> Vec<HistoryEvent> {
+        let error = code.map(|code| sfha_proto::Failure::new(code).into());
+        let episode = self.state.episodes;
+        self.apply(FencingCommand::Step { node: 2, episode, to, error, at: 0 })
+    }
+}
+
+#[test]
+fn every_step_of_a_fencing_is_told_once_and_none_is_a_change_of_the_configuration() {
+    let mut all = Fencings::new();
+    let tried = |level, attempt| Try { index: usize::from(level != Level::Proxmox), level, attempt };
+    all.scene.after(10, &[("/nodes/1/online", json!(false))]);
+    let started = all.apply(FencingCommand::Suspect { node: 2, cause: Cause::Lost, at: 0 });
+    assert_eq!(kinds(&started), [EventKind::FencingStarted]);
+    assert_eq!((started[0].detail.as_deref(), started[0].cause), (Some("lost"), Some(41)));
+    let storm = all.step(FencingPhase::Suspected { held: Some(Held::Storm) }, None);
+    assert_eq!(kinds(&storm), [EventKind::FencingStorm]);
+    assert_eq!((storm[0].level, storm[0].node.as_deref()), (LevelOfEvent::Critical, Some("n2")));
+    let held = all.step(FencingPhase::Suspected { held: Some(Held::TooSoon) }, None);
+    assert_eq!((kinds(&held), held[0].detail.as_deref()), (vec![EventKind::FencingHeld], Some("too-soon")));
+    assert_eq!(all.step(FencingPhase::Delayed, None), []);
+    let begun = all.step(FencingPhase::Fencing(tried(Level::Proxmox, 1)), None);
+    assert_eq!(
+        (kinds(&begun), begun[0].resource.as_deref()),
+        (vec![EventKind::FencingBegun], Some("proxmox"))
+    );
+    let next = FencingPhase::Fencing(tried(Level::Webhook, 1));
+    let failed = all.step(next, Some(ErrorCode::FenceDenied));
+    assert_eq!(kinds(&failed), [EventKind::FencingTryFailed]);
+    assert_eq!(
+        (failed[0].resource.as_deref(), failed[0].detail.as_deref()),
+        (Some("proxmox"), Some("fence-denied"))
+    );
+    let over = all.apply(FencingCommand::HandOver { node: 2, episode: 1, to: 3, at: 0 });
+    assert_eq!((kinds(&over), over[0].to.as_deref()), (vec![EventKind::FencingHandedOver], Some("n3")));
+    let none = all.step(FencingPhase::Failed { round: 1 }, Some(ErrorCode::FenceUnreachable));
+    assert_eq!(
+        (kinds(&none), none[0].detail.as_deref()),
+        (vec![EventKind::FencingFailed], Some("fence-unreachable"))
+    );
+    let why = Some("seen it".to_owned());
+    let confirmed = all.apply(FencingCommand::Confirm { node: 2, by: "ann".into(), why, at: 0 });
+    assert_eq!(kinds(&confirmed), [EventKind::FencingConfirmed, EventKind::FencingOver]);
+    assert_eq!(confirmed[0].detail.as_deref(), Some("ann: seen it"));
+    assert_eq!(confirmed[1].detail.as_deref(), Some("confirmed"));
+    let told = [&storm, &held, &begun, &failed, &over, &none, &confirmed];
+    assert!(told.iter().all(|events| events.iter().all(|event| event.cause == Some(started[0].id))));
+    let on = all.apply(FencingCommand::SwitchOn { node: 2, by: "bob".into(), at: 0 });
+    assert_eq!((kinds(&on), on[0].detail.as_deref()), (vec![EventKind::UnfenceBegun], Some("bob")));
+    let done = all.apply(FencingCommand::SwitchedOn { node: 2, error: None, at: 0 });
+    assert_eq!(kinds(&done), [EventKind::UnfenceDone]);
+    assert_eq!(all.apply(FencingCommand::Clear { node: 2, at: 0 }), []);
+    // Something else that changed is still told.
+    assert_eq!(kinds(&all.scene.after(1, &[("/state/version", json!(900))])), [EventKind::ConfigChanged]);
+}
+
+#[test]
+fn what_happened_while_this_node_was_away_is_not_told_by_it() {
+    let mut all = Fencings::new();
+    all.scene.after(1, &[("/phase", json!("inquorate")), ("/quorum/quorate", json!(false))]);
+    assert_eq!(all.look(), []);
+    let begun = FencingPhase::Fencing(Try { index: 0, level: Level::Proxmox, attempt: 1 });
+    all.state.apply(&FencingCommand::Suspect { node: 2, cause: Cause::Lost, at: 0 }).unwrap();
+    for to in [FencingPhase::Delayed, begun] {
+        all.state.apply(&FencingCommand::Step { node: 2, episode: 1, to, error: None, at: 0 }).unwrap();
+    }
+    all.version += 3;
+    all.scene.status["phase"] = json!("operational");
+    all.scene.status["quorum"]["quorate"] = json!(true);
+    let told = kinds(&all.look());
+    assert!(told.contains(&EventKind::FencingStarted), "that one is pending is told: {told:?}");
+    assert!(!told.contains(&EventKind::FencingBegun), "{told:?}");
+}
+
+#[test]
+fn a_level_that_would_not_work_is_told_until_it_would() {
+    let mut scene = Scene::new();
+    scene.status["fencing"]["alerts"] = json!([]);
+    let alert = json!([{"node": "n2", "level": "proxmox", "by": "n1", "since": 1,
+                        "error": {"code": "fence-denied", "details": {}}}]);
+    let bad = scene.after(5, &[("/fencing/alerts", alert.clone())]);
+    assert_eq!(kinds(&bad), [EventKind::FencingTestFailed]);
+    let told = (bad[0].node.as_deref(), bad[0].resource.as_deref(), bad[0].detail.as_deref());
+    assert_eq!(told, (Some("n2"), Some("proxmox"), Some("fence-denied")));
+    assert_eq!(scene.after(5, &[("/fencing/alerts", alert)]), []);
+    let good = scene.after(5, &[("/fencing/alerts", json!([]))]);
+    assert_eq!((kinds(&good), good[0].duration_ms), (vec![EventKind::FencingTestGood], Some(10)));
 }

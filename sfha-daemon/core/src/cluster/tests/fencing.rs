@@ -65,7 +65,7 @@ fn fencing(command: FencingCommand) -> Command {
 }
 
 fn confirm(node: NodeId) -> Command {
-    fencing(FencingCommand::Confirm { node, by: "root".into(), at: 0 })
+    fencing(FencingCommand::Confirm { node, by: "root".into(), why: None, at: 0 })
 }
 
 fn phase(lab: &Lab, on: NodeId, node: NodeId) -> Option<Phase> {
@@ -305,7 +305,7 @@ fn the_watchdog_is_fed_with_quorum_or_with_empty_hands() {
 #[test]
 fn what_was_fenced_before_the_daemon_started_counts_by_the_clock() {
     let mut lab = lab(3);
-    lab.propose(1, 1, fencing(FencingCommand::Confirm { node: 2, by: "x".into(), at: 0 }));
+    lab.propose(1, 1, fencing(FencingCommand::Confirm { node: 2, by: "x".into(), why: None, at: 0 }));
     assert_eq!(lab.code(1), Some(ErrorCode::NodeOnline));
     cut_off(&mut lab, 3, &[1, 2]);
     for node in 1..=2 {
@@ -334,4 +334,30 @@ fn where_a_device_has_the_last_word_watchdogs_are_waited_for_longer() {
     let skew = crate::qdevice::Qdevice::skew(&state.corosync.profile).as_millis();
     assert_eq!(u128::from(margin(&state) - without), skew);
     assert!(skew > 0);
+}
+
+#[test]
+fn a_node_that_was_added_and_never_came_is_not_fenced_and_nothing_waits_for_it() {
+    let mut lab = lab(3);
+    let lan_address = Some([10, 100, 0, 9].into());
+    let invite = || "i".to_owned();
+    let (public_key, expires) = ("once".into(), 100);
+    lab.propose(1, 1, Command::AddInvite { id: invite(), public_key, ip: None, expires, initiator: 1 });
+    let (name, public_key) = ("new".into(), "key".into());
+    let add = Command::AddNode { invite: invite(), name, public_key, endpoint: None, lan_address, now: 0 };
+    lab.propose(1, 2, add);
+    assert!(lab.applied(2), "{:?}", lab.answers);
+    lab.pass(LONG * 3);
+    assert_eq!(calls(&lab), []);
+    // All start anew: nobody knows who had what, and this one cannot have had anything.
+    for node in 1..=3 {
+        lab.kill(node);
+    }
+    for node in 1..=3 {
+        lab.start(node);
+    }
+    assert_eq!(lab.holders("a").len(), 1, "{:?}", lab.nodes[&1].state().fencing);
+    lab.pass(LONG * 3);
+    assert_eq!(calls(&lab), []);
+    assert!(lab.nodes[&2].fencing().is_harmless(4));
 }

@@ -111,7 +111,7 @@ impl World {
             }
             Op::Confirm(node) if !self.is_member(node) => {
                 self.proven.insert(node, "confirmed");
-                self.group.tell(&FencingCommand::Confirm { node, by: "root".into(), at: 0 });
+                self.group.tell(&FencingCommand::Confirm { node, by: "root".into(), why: None, at: 0 });
             }
             Op::Pass(millis) => self.group.pass(Duration::from_millis(millis)),
             Op::Maintenance(on) => self.group.maintenance(on),

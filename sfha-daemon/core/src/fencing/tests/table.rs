@@ -71,7 +71,7 @@ fn every_phase_is_followed_by_these_and_by_no_other() {
 fn every_command_meets_every_phase() {
     let suspect = |cause| FencingCommand::Suspect { node: 3, cause, at: 5 };
     let requested = || Cause::Requested { by: "root".into() };
-    let confirm = FencingCommand::Confirm { node: 3, by: "root".into(), at: 5 };
+    let confirm = FencingCommand::Confirm { node: 3, by: "root".into(), why: None, at: 5 };
     let stale = FencingCommand::Step { node: 3, episode: 6, to: Phase::Delayed, error: None, at: 5 };
     for (name, phase) in phases() {
         let accepts = |command: &FencingCommand| {
@@ -87,6 +87,9 @@ fn every_command_meets_every_phase() {
         assert_eq!(accepts(&suspect(Cause::Unseen)), fenced, "{name}");
         assert_eq!(accepts(&suspect(requested())), !busy, "{name}");
         assert_eq!(accepts(&confirm), !fenced, "{name}");
+        let hand_over = |episode| FencingCommand::HandOver { node: 3, episode, to: 2, at: 5 };
+        assert_eq!(accepts(&hand_over(7)), busy || matches!(phase, Phase::Failed { .. }), "{name}");
+        assert!(!accepts(&hand_over(6)), "{name}");
         assert!(accepts(&FencingCommand::Clear { node: 3, at: 5 }), "{name}");
         assert!(!accepts(&FencingCommand::Excuse { node: 3 }), "{name}");
         assert!(!accepts(&stale), "{name}");
@@ -106,7 +109,7 @@ fn the_history_is_bounded_and_the_state_survives_json() {
     let mut state = FencingState::default();
     for at in 0..500 {
         state.apply(&FencingCommand::Suspect { node: 3, cause: Cause::Lost, at }).unwrap();
-        state.apply(&FencingCommand::Confirm { node: 3, by: "root".into(), at }).unwrap();
+        state.apply(&FencingCommand::Confirm { node: 3, by: "root".into(), why: None, at }).unwrap();
         state.apply(&FencingCommand::Clear { node: 3, at }).unwrap();
     }
     assert_eq!(state.history.len(), MAX_HISTORY);
