@@ -10,7 +10,9 @@ use crate::Failure;
 pub struct SimulateParams {
     /// What happens, one after the other, each once the cluster has settled: `node-lost:NAME`, `node-back:NAME`,
     /// `daemon-dead:NAME`, `quorum-lost`, `standby:NAME`, `unstandby:NAME`, `failover[:NODE]`,
-    /// `maintenance:on|off`, `service-failed:NAME`, `check-failed:NAME`, `partition:NODE,…/NODE,…`.
+    /// `maintenance:on|off`, `service-failed:NAME`, `check-failed:NAME`, `partition:NODE,…/NODE,…`,
+    /// `vip-add:NAME=ADDRESS/PREFIX`, `vip-remove:NAME`, `service-add:NAME=UNIT`, `service-remove:NAME`,
+    /// `node-remove:NAME`, `fence:NAME`, `unfence:NAME`, `confirm:NAME`.
     pub events: Vec<String>,
 }
 
@@ -86,7 +88,7 @@ pub struct Change {
     pub within_ms: u64,
     /// What that time is made of.
     pub waits: Vec<Wait>,
-    /// Why nobody has it in the end: `no-quorum`, `maintenance`, `no-candidate`, `stuck` (its holder could not
+    /// Why nobody has it in the end: `removed`, `no-quorum`, `maintenance`, `no-candidate`, `stuck` (its holder could not
     /// stop it), `not-harmless` (its holder is lost and not known to be harmless), `waits` (for `waits_for`), or
     /// the code of its failure; `null` when somebody has it, or nobody knows.
     pub why: Option<String>,

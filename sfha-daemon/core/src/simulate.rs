@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sfha_proto::simulate::{Simulation, Step};
+use sfha_proto::{ErrorCode, Failure};
 
 use crate::cluster::Cluster;
 use crate::command::Command;
 use crate::event::{Event, UnitState};
+use crate::fencing::{Cause, FencingCommand};
 use crate::state::{ClusterState, NodeId};
 use crate::time::Time;
 
@@ -27,6 +29,9 @@ const LONGEST: Duration = Duration::from_secs(30 * 60);
 /// Most turns of all cores for one event, whatever happens.
 const MOST_TURNS: u32 = 1_000_000;
 
+/// Who asks for something.
+const SOMEBODY: &str = "simulate";
+
 /// What goes on for ever, or comes much later: a cluster has settled all the same.
 const LASTING: [&str; 4] = ["retry-unable", "failure-expiry", "stray", "release-retry"];
 
@@ -35,15 +40,16 @@ const LASTING: [&str; 4] = ["retry-unable", "failure-expiry", "stray", "release-
 pub fn simulate(seen: &Cluster, now: Time, times: Times, events: &[(String, Happening)]) -> Simulation {
     let mut group = Group::seen_by(seen, times, now);
     settle(&mut group);
-    let names = outcome::Names::of(seen.state());
+    let mut names = outcome::Names::of(seen.state());
     let start = outcome::standing(&group, &names);
     let mut steps: Vec<Step> = Vec::new();
     for (number, (event, happening)) in (1..).zip(events) {
         let before = steps.last().map_or(&start, |step| &step.after).clone();
         group.done.clear();
-        (group.begin, group.noticed) = (group.now(), None);
+        (group.begin, group.noticed, group.switched_off) = (group.now(), None, None);
         happen(&mut group, happening, number, seen.state());
         let settled = settle(&mut group);
+        names.learn(&group);
         let refused = group.answers.remove(&number).and_then(Result::err);
         steps.push(outcome::step(&group, &names, event, before, refused, settled));
     }
@@ -73,12 +79,27 @@ impl Group {
         group
     }
 
-    /// What somebody asked for is told to a member that can have it done, if there is one.
-    fn ask(&mut self, event: Event) {
-        let able = self.cores().find(|(_, core)| core.is_established());
+    /// What somebody asked for is told to a member that can have it done, if there is one; of a node that is to
+    /// go, to another one.
+    fn ask(&mut self, event: Event, goes: Option<NodeId>) {
+        let able = self.cores().find(|(node, core)| core.is_established() && Some(*node) != goes);
         let node = able.or_else(|| self.cores().next()).map(|(node, _)| node);
         if let Some(node) = node {
             self.push(node, event);
+        }
+    }
+
+    fn propose(&mut self, request: u64, command: Command) {
+        self.ask(Event::Propose { request, command }, None);
+    }
+
+    /// What is wanted of fencing has no meaning while it is off.
+    fn fence(&mut self, request: u64, known: &ClusterState, command: FencingCommand) {
+        if known.stonith.enabled {
+            self.propose(request, Command::Fencing { command: Box::new(command) });
+        } else {
+            let off = Failure::new(ErrorCode::NotFound).with("kind", "stonith").with("name", "stonith");
+            self.answers.insert(request, Err(off));
         }
     }
 }
@@ -90,13 +111,47 @@ fn happen(group: &mut Group, happening: &Happening, request: u64, known: &Cluste
         Happening::DaemonDead(node) => group.kill_daemon(*node),
         Happening::QuorumLost => group.lose_quorum(true),
         Happening::Standby(node, standby) => {
-            let command = Command::SetStandby { node: *node, standby: *standby };
-            group.ask(Event::Propose { request, command });
+            group.propose(request, Command::SetStandby { node: *node, standby: *standby });
         }
-        Happening::Failover(to) => group.ask(Event::Move { request, to: *to, names: Default::default() }),
+        Happening::Failover(to) => {
+            group.ask(Event::Move { request, to: *to, names: Default::default() }, None);
+        }
         Happening::Maintenance(on) => {
-            let command = Command::SetMaintenance { on: *on, until: None };
-            group.ask(Event::Propose { request, command });
+            group.propose(request, Command::SetMaintenance { on: *on, until: None });
+        }
+        Happening::VipAdded(name, address) => {
+            let (name, address, interface) = (name.clone(), *address, None);
+            group.propose(request, Command::AddVip { name, address, interface });
+        }
+        Happening::VipRemoved(name) => group.propose(request, Command::RemoveVip { name: name.clone() }),
+        Happening::ServiceAdded(name, service) => {
+            let (name, service) = (name.clone(), service.clone());
+            group.propose(request, Command::AddService { name, service });
+        }
+        Happening::ServiceRemoved(name) => {
+            group.propose(request, Command::RemoveService { name: name.clone() });
+        }
+        Happening::NodeRemoved(node) => {
+            let command = Command::RemoveNode { node: *node };
+            group.ask(Event::Propose { request, command }, Some(*node));
+        }
+        Happening::Fenced(node) => {
+            let cause = Cause::Requested { by: SOMEBODY.to_owned() };
+            group.fence(request, known, FencingCommand::Suspect { node: *node, cause, at: 0 });
+        }
+        Happening::Unfenced(node) => {
+            group.fence(
+                request,
+                known,
+                FencingCommand::SwitchOn { node: *node, by: SOMEBODY.to_owned(), at: 0 },
+            );
+        }
+        Happening::Confirmed(node) => {
+            group.fence(
+                request,
+                known,
+                FencingCommand::Confirm { node: *node, by: SOMEBODY.to_owned(), at: 0 },
+            );
         }
         Happening::ServiceFailed(name) => {
             for node in group.holders(name) {

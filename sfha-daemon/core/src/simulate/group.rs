@@ -8,13 +8,15 @@
 //! Nothing here decides: who holds what is said by the cores alone. Unlike the seeded simulation of the tests,
 //! nothing goes wrong but what it is asked for.
 
+mod gone;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::action::{Action, ActionId, Answered};
 use crate::cluster::{Cluster, Ring, Settings};
 use crate::event::{Event, LeaveReason};
-use crate::fencing::{Call, Power, RunId};
+use crate::fencing::{Call, RunId};
 use crate::message::{GroupMessage, Member};
 use crate::state::{ClusterState, NodeId};
 use crate::time::Time;
@@ -81,8 +83,12 @@ enum Coming {
     Left(Member),
     /// An action ends.
     Ends(Member, ActionId, Option<(String, Deed)>, Result<(), String>),
-    /// A driver answers.
-    Fenced(Member, RunId, Power),
+    /// A driver has done what it was called for.
+    Fenced(Member, RunId, NodeId, Call),
+    /// Every Corosync has read its file again, as this node has it.
+    Reloaded(Member, ActionId),
+    /// A node that was taken out ends its Corosync.
+    Retires(NodeId),
     /// A deadline of a core.
     Deadline(Member, Time),
     /// Those who reach each other look who is there.
@@ -117,6 +123,8 @@ pub struct Group {
     coming: BTreeMap<(Time, u64), Coming>,
     told: VecDeque<(NodeId, Event)>,
     places: BTreeMap<NodeId, Place>,
+    /// The nodes that Corosync counts.
+    counted: BTreeSet<NodeId>,
     /// There is a quorum device.
     device: bool,
     /// Nobody has quorum, whoever is there.
@@ -126,6 +134,8 @@ pub struct Group {
     /// When the last event was given, and when a loss was noticed since.
     pub(super) begin: Time,
     pub(super) noticed: Option<Time>,
+    /// When a driver switched a node off since.
+    pub(super) switched_off: Option<Time>,
     /// Everything that was done to resources.
     pub(super) done: Vec<Done>,
     /// Answers to requests.
@@ -150,11 +160,13 @@ impl Group {
             coming: BTreeMap::new(),
             told: VecDeque::new(),
             places: state.nodes.keys().map(place).collect(),
+            counted: state.nodes.keys().copied().collect(),
             device: state.corosync.qdevice.is_some(),
             no_quorum: false,
             stuck: BTreeSet::new(),
             begin: now,
             noticed: None,
+            switched_off: None,
             done: Vec::new(),
             answers: BTreeMap::new(),
         }
@@ -314,7 +326,7 @@ impl Group {
     // --- Corosync ---
 
     fn tell_quorum(&mut self, node: NodeId) {
-        let nodes = self.places.len();
+        let nodes = self.counted.len();
         let Some(place) = self.places.get(&node).filter(|place| place.core.is_some()) else { return };
         let (ring, members) = place.ring.clone();
         if members.is_empty() {
@@ -437,6 +449,7 @@ impl Group {
             }
             Coming::Left(member) => {
                 if self.member(member.node) == Some(member) {
+                    self.retire(member.node);
                     if let Some(place) = self.places.get_mut(&member.node) {
                         (place.core, place.joined) = (None, false);
                     }
@@ -452,11 +465,12 @@ impl Group {
                 }
                 self.told.push_back((member.node, Event::ActionFinished { id, outcome }));
             }
-            Coming::Fenced(member, id, power) => {
-                if self.member(member.node) == Some(member) {
-                    self.told.push_back((member.node, Event::FenceFinished { id, outcome: Ok(power) }));
-                }
+            Coming::Fenced(member, id, node, call) => self.fenced(member, id, node, call),
+            Coming::Reloaded(member, id) => {
+                self.reload(member.node);
+                self.happen(Coming::Ends(member, id, None, Ok(())));
             }
+            Coming::Retires(node) => self.end_corosync(node),
             Coming::Deadline(member, at) => {
                 let due = self.member(member.node) == Some(member);
                 if let Some(place) = self.places.get_mut(&member.node)
@@ -534,11 +548,10 @@ impl Group {
             }
             Action::Announce { .. } => {}
             Action::Answer { request, result } => drop(self.answers.insert(request, result)),
-            Action::Fence { id, call, deadline_ms, .. } => {
-                let power = if call == Call::On { Power::On } else { Power::Off };
-                self.after(ms(deadline_ms), Coming::Fenced(member, id, power));
+            Action::Fence { id, node, call, deadline_ms, .. } => {
+                self.after(ms(deadline_ms), Coming::Fenced(member, id, node, call));
             }
-            Action::ReloadCorosync { id } => self.after(disk, Coming::Ends(member, id, None, Ok(()))),
+            Action::ReloadCorosync { id } => self.after(disk, Coming::Reloaded(member, id)),
             Action::Leave => self.after(message, Coming::Left(member)),
         }
     }

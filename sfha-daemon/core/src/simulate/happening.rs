@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use sfha_proto::{ErrorCode, Failure};
 
+use crate::resources::Service;
 use crate::state::{ClusterState, NodeId};
+use crate::unit;
 
 /// Something that happens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +32,26 @@ pub enum Happening {
     CheckFailed(String),
     /// Nodes are on sides that do not reach each other; who is not named is on the first.
     Partition(BTreeMap<NodeId, usize>),
+    /// A VIP is added, with that name and address.
+    VipAdded(String, IpNet),
+    /// A VIP is removed.
+    VipRemoved(String),
+    /// A service is added, all but its unit as by default.
+    ServiceAdded(String, Box<Service>),
+    /// A service is removed.
+    ServiceRemoved(String),
+    /// A node is taken out for good.
+    NodeRemoved(NodeId),
+    /// An operator has a node switched off.
+    Fenced(NodeId),
+    /// An operator has it switched on, and its daemon runs.
+    Unfenced(NodeId),
+    /// An operator answers for its being off.
+    Confirmed(NodeId),
 }
 
 /// The events, as they are written.
-pub const FORMS: [&str; 11] = [
+pub const FORMS: [&str; 19] = [
     "node-lost:NODE",
     "node-back:NODE",
     "daemon-dead:NODE",
@@ -44,14 +63,22 @@ pub const FORMS: [&str; 11] = [
     "service-failed:SERVICE",
     "check-failed:CHECK",
     "partition:NODE,…/NODE,…",
+    "vip-add:NAME=ADDRESS/PREFIX",
+    "vip-remove:VIP",
+    "service-add:NAME=UNIT",
+    "service-remove:SERVICE",
+    "node-remove:NODE",
+    "fence:NODE",
+    "unfence:NODE",
+    "confirm:NODE",
 ];
 
 impl Happening {
     /// Reads one.
     ///
     /// # Errors
-    /// `invalid-parameter` with what there is to choose from in `choices`, if there is no such event, node, service
-    /// or check.
+    /// `invalid-parameter` with what there is to choose from in `choices`, if there is no such event, node, VIP,
+    /// service or check, or with what is wrong about something that would be new.
     pub fn read(text: &str, state: &ClusterState) -> Result<Self, Failure> {
         let (kind, name) = match text.split_once(':') {
             Some((kind, name)) => (kind, Some(name)),
@@ -69,6 +96,17 @@ impl Happening {
             state.node_id(name).ok_or_else(|| refused(name, "unknown-node", names()))
         };
         let node = || node_named(name.unwrap_or_default());
+        let known = |reason: &str, mut names: Box<dyn Iterator<Item = &String> + '_>| {
+            let wanted = name.unwrap_or_default();
+            let names: Vec<&str> = names.by_ref().map(String::as_str).collect();
+            if names.contains(&wanted) { Ok(wanted.to_owned()) } else { Err(refused(wanted, reason, names)) }
+        };
+        let service = || known("unknown-service", Box::new(state.services.keys()));
+        // What is wrong with a name, or taken, the state itself judges when it is added.
+        let pair = |form: &str| {
+            let pair = name.and_then(|text| text.split_once('='));
+            pair.ok_or_else(|| refused(name.unwrap_or_default(), "event", vec![form]))
+        };
         Ok(match (kind, name) {
             ("node-lost", _) => Self::NodeLost(node()?),
             ("node-back", _) => Self::NodeBack(node()?),
@@ -83,22 +121,24 @@ impl Happening {
             ("maintenance", name) => {
                 return Err(refused(name.unwrap_or_default(), "on-off", vec!["on", "off"]));
             }
-            ("service-failed", name) => {
-                let name = name.unwrap_or_default();
-                if !state.services.contains_key(name) {
-                    let names = state.services.keys().map(String::as_str).collect();
-                    return Err(refused(name, "unknown-service", names));
-                }
-                Self::ServiceFailed(name.to_owned())
+            ("service-failed", _) => Self::ServiceFailed(service()?),
+            ("check-failed", _) => Self::CheckFailed(known("unknown-check", Box::new(state.checks.keys()))?),
+            ("vip-add", _) => {
+                let (name, address) = pair("vip-add:NAME=ADDRESS/PREFIX")?;
+                let parsed = address.parse().map_err(|_| refused(address, "cidr", Vec::new()))?;
+                Self::VipAdded(name.to_owned(), parsed)
             }
-            ("check-failed", name) => {
-                let name = name.unwrap_or_default();
-                if !state.checks.contains_key(name) {
-                    let names = state.checks.keys().map(String::as_str).collect();
-                    return Err(refused(name, "unknown-check", names));
-                }
-                Self::CheckFailed(name.to_owned())
+            ("vip-remove", _) => Self::VipRemoved(known("unknown-vip", Box::new(state.vips.keys()))?),
+            ("service-add", _) => {
+                let (name, unit) = pair("service-add:NAME=UNIT")?;
+                let unit = unit::whole_name(unit).ok_or_else(|| refused(unit, "unit", Vec::new()))?;
+                Self::ServiceAdded(name.to_owned(), Box::new(Service::new(&unit)))
             }
+            ("service-remove", _) => Self::ServiceRemoved(service()?),
+            ("node-remove", _) => Self::NodeRemoved(node()?),
+            ("fence", _) => Self::Fenced(node()?),
+            ("unfence", _) => Self::Unfenced(node()?),
+            ("confirm", _) => Self::Confirmed(node()?),
             ("partition", Some(sides)) => {
                 let mut found = BTreeMap::new();
                 for (number, side) in sides.split('/').enumerate() {

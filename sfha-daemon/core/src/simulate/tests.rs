@@ -4,6 +4,7 @@ use sfha_proto::simulate::Change;
 
 use super::*;
 use crate::cluster::Settings;
+use crate::fencing::{FencingSettings, Level};
 use crate::resources::{Constraint, HealthCheck, Probe, Service};
 use crate::state::{Node, Vip};
 
@@ -63,6 +64,17 @@ fn seen(all: NodeId, running: &[NodeId]) -> (Cluster, Time) {
     let state = state(all);
     let mut group = Group::off(&state, &settings(), Times::default(), Time::from_micros(1_000_000));
     running.iter().for_each(|id| group.boot(*id, state.clone()));
+    assert!(settle(&mut group));
+    (group.core(1).unwrap().clone(), group.now())
+}
+
+/// The same cluster with fencing on.
+fn seen_with_fencing(all: NodeId) -> (Cluster, Time) {
+    let mut state = state(all);
+    let levels = vec![Level::Proxmox];
+    state.stonith = FencingSettings { enabled: true, levels, ..FencingSettings::off() };
+    let mut group = Group::off(&state, &settings(), Times::default(), Time::from_micros(1_000_000));
+    (1..=all).for_each(|id| group.boot(id, state.clone()));
     assert!(settle(&mut group));
     (group.core(1).unwrap().clone(), group.now())
 }
@@ -181,6 +193,92 @@ fn a_dead_daemon_lets_go_and_the_others_wait_for_its_leases() {
     assert!(v.within_ms >= 1200, "{v:?}");
 }
 
+#[test]
+fn what_is_added_is_put_somewhere_and_what_is_removed_is_gone() {
+    let seen = seen(3, &[1, 2, 3]);
+    let events =
+        ["vip-add:w=10.1.0.9/24", "service-add:u=u", "standby:n1", "vip-remove:v", "service-remove:t"];
+    let told = told(&seen, &events);
+    let places = |step: usize| -> Vec<&str> {
+        told.steps[step].after.resources.iter().map(|place| place.name.as_str()).collect()
+    };
+    assert_eq!(ends(of(&told.steps[0], "w")), (None, Some("n1")));
+    assert_eq!((told.start.resources.len(), places(0)), (3, vec!["v", "w", "s", "t"]));
+    assert_eq!((of(&told.steps[0], "w").kind.as_str(), told.steps[0].changes.len()), ("vip", 1));
+    let u = of(&told.steps[1], "u");
+    assert_eq!((ends(u), u.kind.as_str()), ((None, Some("n1")), "service"));
+    assert!(u.within_ms >= 30_000, "it may take as long as it may to start: {u:?}");
+    // What was added counts in what comes after.
+    assert_eq!(ends(of(&told.steps[2], "w")), (Some("n1"), Some("n2")));
+    let v = of(&told.steps[3], "v");
+    assert_eq!((ends(v), v.why.as_deref()), ((Some("n2"), None), Some("removed")));
+    // The service that went with it goes where it likes.
+    assert_eq!(places(4), ["w", "s", "u"]);
+    assert_eq!(of(&told.steps[4], "t").why.as_deref(), Some("removed"));
+}
+
+#[test]
+fn what_the_state_would_refuse_is_refused() {
+    let seen = seen(3, &[1, 2, 3]);
+    let events = ["vip-add:v=10.1.0.9/24", "vip-add:w=10.1.0.1/24", "service-add:s=x", "fence:n2"];
+    let told = told(&seen, &events);
+    let codes: Vec<_> = told.steps.iter().map(|step| step.refused.as_ref().unwrap().code).collect();
+    use sfha_proto::ErrorCode::{AlreadyExists, NotFound};
+    assert_eq!(codes, [AlreadyExists, AlreadyExists, AlreadyExists, NotFound]);
+    assert!(told.steps.iter().all(|step| step.changes.is_empty()));
+}
+
+#[test]
+fn a_node_that_is_taken_out_hands_over_and_does_not_count_any_more() {
+    let told = told(&seen(3, &[1, 2, 3]), &["node-remove:n1", "node-lost:n2"]);
+    let step = &told.steps[0];
+    assert!(step.refused.is_none() && step.settled, "{step:?}");
+    assert_eq!(
+        (step.after.quorate.clone(), step.after.leader.as_deref()),
+        (vec!["n2".into(), "n3".into()], Some("n2"))
+    );
+    let v = of(step, "v");
+    assert_eq!(ends(v), (Some("n1"), Some("n2")));
+    assert!(v.waits.iter().all(|wait| wait.reason != "detection"), "it goes in order: {v:?}");
+    // Of the two that are left, one goes on alone.
+    assert_eq!(told.steps[1].after.quorate, ["n3"]);
+    assert_eq!(of(&told.steps[1], "v").to.as_deref(), Some("n3"));
+}
+
+#[test]
+fn a_node_that_the_rest_needs_is_not_taken_out() {
+    let told = told(&seen(3, &[1, 2]), &["node-remove:n2"]);
+    let refused = told.steps[0].refused.as_ref().unwrap();
+    assert_eq!(refused.code, sfha_proto::ErrorCode::WouldLoseQuorum);
+}
+
+#[test]
+fn a_node_that_is_switched_off_is_taken_over_then_and_comes_back_when_it_is_switched_on() {
+    let told = told(&seen_with_fencing(3), &["fence:n1", "unfence:n1"]);
+    let v = of(&told.steps[0], "v");
+    assert_eq!((ends(v), told.steps[0].after.quorate.len()), ((Some("n1"), Some("n2")), 2));
+    assert_eq!(v.waits[0].reason, "fencing", "{v:?}");
+    assert!(v.waits.iter().any(|wait| (wait.reason.as_str(), wait.ms) == ("detection", DETECTION)), "{v:?}");
+    assert!(told.steps[1].refused.is_none(), "{:?}", told.steps[1]);
+    assert_eq!(told.steps[1].after.quorate, ["n1", "n2", "n3"]);
+}
+
+#[test]
+fn what_a_lost_node_had_is_taken_once_somebody_answers_for_it() {
+    let mut seen = seen_with_fencing(3);
+    // Nothing can switch it off.
+    let mut state = seen.0.state().clone();
+    state.stonith.levels = Vec::new();
+    let mut group = Group::off(&state, &settings(), Times::default(), Time::from_micros(1_000_000));
+    (1..=3).for_each(|id| group.boot(id, state.clone()));
+    assert!(settle(&mut group));
+    seen = (group.core(1).unwrap().clone(), group.now());
+    let told = told(&seen, &["node-lost:n2", "confirm:n2"]);
+    let t = of(&told.steps[0], "t");
+    assert_eq!((t.to.as_deref(), t.why.as_deref()), (None, Some("not-harmless")));
+    assert_eq!(of(&told.steps[1], "t").to.as_deref(), Some("n1"));
+}
+
 /// The twins are the members: what they do after a loss is what the members themselves do.
 #[test]
 fn what_is_told_is_what_happens() {
@@ -214,6 +312,13 @@ fn what_is_not_there_is_refused_with_what_there_is() {
         ("check-failed:s", "unknown-check", 1),
         ("maintenance", "on-off", 2),
         ("partition:n1/n3", "unknown-node", 2),
+        ("vip-remove:s", "unknown-vip", 1),
+        ("service-remove:v", "unknown-service", 2),
+        ("node-remove:v", "unknown-node", 2),
+        ("vip-add:w", "event", 1),
+        ("vip-add:w=10.1.0.9", "cidr", 0),
+        ("service-add:w", "event", 1),
+        ("service-add:w=a b", "unit", 0),
         ("earthquake", "event", FORMS.len()),
         ("quorum-lost:n1", "event", FORMS.len()),
     ] {
