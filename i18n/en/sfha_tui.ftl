@@ -1098,6 +1098,27 @@ holds-many = { $vips ->
 col-health = HEALTH
 col-fencing = FENCING
 section-checks = Health checks { $good }/{ $count }
+section-constraints = Constraints { $count }
+col-constraint = RULE
+col-state-version = CONFIGURATION
+details-constraint = Constraint
+pair-bound = Resource
+pair-rule = Rule
+pair-prefers = Prefers
+pair-load = Daemon's load
+constraint-with = on the node of { $name }
+constraint-after = after { $name }
+constraint-kept = kept
+constraint-broken = waiting
+constraint-idle = not in use
+state-short = { $epoch }.{ $version } { $hash }
+load-cpu = { $share } of a core
+load-since = started { $age } ago
+why-preferred = { $node } is the preferred node.
+why-prefers = Preferred nodes, in this order: { $nodes }.
+why-with = Always on the same node as { $name }.
+why-after = Only once { $name } is there.
+why-followed = { $name } always goes along.
 section-here = This node in the mesh
 section-matrix = Node to node
 matrix-known = { $known ->
@@ -1114,12 +1135,17 @@ fencing-off-means = A lost node is not powered off; its VIPs are taken over else
 fencing-off-next = Quorum and the addresses' lifetime guard against duplicates.
 section-events = Events
 section-chain = Chain of events
+events-some = { $shown } of { $total }
+events-warn = worrying and bad
+events-bad = bad
+key-only = kind
+key-worse = severity
 events-following = following
 events-count = { $count ->
         [one] { $count } event
        *[other] { $count } events
     }
-no-events = Nothing has changed since the dashboard was opened.
+no-events = Nothing has happened.
 section-targets = Modules
 logs-looking = looking back, Esc to follow
 logs-marked = “{ $filter }” highlighted
@@ -1186,14 +1212,11 @@ event-fencing-test-good = { $level } could switch { $node } off again.
 event-vip-added = VIP { $name } added.
 event-vip-removed = VIP { $name } removed.
 event-vip-problem = VIP { $name }: { $why }.
-event-vip-state = VIP { $name }: { $state }.
 event-vip-active = VIP { $name } active on { $node }.
 event-check-bad = Check { $name } fails.
 event-check-good = Check { $name } is good again.
 event-service-added = Service { $name } added.
 event-service-removed = Service { $name } removed.
-event-service = Service { $name }: { $state }.
-event-service-on = Service { $name }: { $state } on { $node }.
 event-peer-stale = { $node } is silent in the mesh.
 event-peer-connected = { $node } answers again in the mesh.
 event-peer-path = Path to { $node }: { $path }.
@@ -1316,7 +1339,6 @@ plan-token = A token is made; it expires in { $time }.
 plan-token-secret = Whoever has the token can enter: pass it on over a safe channel only.
 plan-peer-add = { $name } ({ $ip }) becomes known to all nodes; it has no vote and holds nothing.
 plan-vip-add = { $address } comes up on a node as soon as all have recorded it.
-plan-vip-holder = It will go to: { $node }.
 plan-service-add = { $unit } starts on one node; the others stop it.
 plan-service-unit = { $unit } has to be installed on every node, and not to start with the machine.
 plan-service-remove = { $name } is stopped and starts nowhere again.
@@ -1332,19 +1354,28 @@ plan-rotate-one = { $node } changes its key.
 plan-rotate-all = All nodes change their keys, one after the other; all have to be there.
 plan-rotate-steps = For each: new key announced to all, change, old key forgotten.
 plan-rotate-resumes = { $node } is in the middle of a change: it will be finished.
-plan-all-there = Everything is on { $node } already: nothing moves.
-plan-nothing-held = Nobody holds anything: nothing moves.
-plan-holds-nothing = { $node } holds nothing: nothing moves.
-plan-in-maintenance = Maintenance is on: nothing will be moved.
+plan-asked = The simulator is working out what will move.
+plan-unknown = What will move is not known: { $why }
+plan-no-answer = the simulator does not answer.
+plan-refused = It will be refused: { $why }
+plan-nothing = Nothing moves.
+plan-nothing-else = Nothing else moves.
+plan-and-more = { $names } and { $more } more
 plan-moves = { $count ->
-        [one] { $count } resource moves to { $to }: { $names }.
-       *[other] { $count } resources move to { $to }: { $names }.
-    }
-plan-nowhere = No other node can take over; { $count ->
-        [one] { $count } resource stops: { $names }.
-       *[other] { $count } resources stop: { $names }.
-    }
-plan-best-node = the best other node
+        [one] { $count } resource moves from { $from } to { $to }
+       *[other] { $count } resources move from { $from } to { $to }
+    } within { $time } at most: { $names }.
+plan-placed = { $count ->
+        [one] { $count } resource will be served by { $to }
+       *[other] { $count } resources will be served by { $to }
+    } within { $time } at most: { $names }.
+plan-interrupted = { $count ->
+        [one] { $count } resource is interrupted and taken up again on { $node }
+       *[other] { $count } resources are interrupted and taken up again on { $node }
+    } within { $time } at most: { $names }.
+plan-homeless = Served nowhere any more: { $names }; { $why }
+plan-leader = { $node } becomes the leader.
+plan-no-quorum = There will be no quorum any more.
 plan-standby = { $node } stays a member and takes nothing on.
 plan-unstandby = { $node } can take things on again.
 plan-maintenance-on = If a node fails, its addresses are not taken over.
@@ -1404,8 +1435,8 @@ wrong-key = A WireGuard key is made of 44 characters of base64.
 wrong-endpoint = A name or an address is expected, with or without a port.
 wrong-token = A token begins with sfha-join://.
 done-init-next = Next: invite another node (w, “Invite a node”).
-token-on-new-node = On the new node, as root, run this command, then paste the token:
-token-copied = Copied to the clipboard if the terminal allows it (OSC 52); c to do it again.
+token-on-new-node = On the new node, as root: sfha join, then paste this token:
+token-copied = Copied to the clipboard if the terminal allows it (OSC 52).
 token-line = Token { $id }, { $ip ->
         [no-value] { "" }
        *[other] address { $ip }, { "" }
@@ -1821,6 +1852,12 @@ simulate-events =
       service-failed:NAME   the unit of the service dies
       check-failed:NAME     the check fails; without a service, on the leader
       partition:A,B/C       A and B on one side, C on the other
+      vip-add:NAME=IP/PREFIX, vip-remove:NAME
+      service-add:NAME=UNIT, service-remove:NAME
+      node-remove:NODE      it is taken out for good
+      fence:NODE            it is switched off, where there is fencing
+      unfence:NODE          it is switched on again
+      confirm:NODE          an operator answers for its being off
 simulate-seen = Simulation as seen from { $node }: nothing is changed. Times are at most.
 simulate-standing = Leader { $leader }; quorum on { $nodes }.
 simulate-no-quorum = No node has quorum.
@@ -1832,6 +1869,7 @@ simulate-col-to = TO
 simulate-col-within = WITHIN
 simulate-because = { $name }: { $why }
 simulate-two-holders = { $name }: on two nodes at once, for want of fencing.
+simulate-why-removed = it is removed.
 simulate-why-no-quorum = without quorum nobody has it.
 simulate-why-maintenance = in maintenance nothing is taken over.
 simulate-why-no-candidate = no node can take it.

@@ -1103,6 +1103,27 @@ holds-many = { $vips } VIP, { $services ->
 col-health = SANTÉ
 col-fencing = FENCING
 section-checks = Contrôles de santé { $good }/{ $count }
+section-constraints = Contraintes { $count }
+col-constraint = RÈGLE
+col-state-version = CONFIGURATION
+details-constraint = Contrainte
+pair-bound = Ressource
+pair-rule = Règle
+pair-prefers = Préfère
+pair-load = Charge du démon
+constraint-with = sur le nœud de { $name }
+constraint-after = après { $name }
+constraint-kept = respectée
+constraint-broken = en attente
+constraint-idle = sans objet
+state-short = { $epoch }.{ $version } { $hash }
+load-cpu = { $share } d'un cœur
+load-since = lancé il y a { $age }
+why-preferred = { $node } est son nœud préféré.
+why-prefers = Nœuds préférés, dans l'ordre : { $nodes }.
+why-with = Toujours sur le même nœud que { $name }.
+why-after = Seulement une fois { $name } en place.
+why-followed = { $name } va toujours avec.
 section-here = Ce nœud dans le maillage
 section-matrix = De nœud à nœud
 matrix-known = { $known ->
@@ -1119,12 +1140,17 @@ fencing-off-means = Un nœud perdu n'est pas éteint ; ses VIP sont reprises ai
 fencing-off-next = Quorum et durée de vie des adresses protègent des doublons.
 section-events = Événements
 section-chain = Enchaînement
+events-some = { $shown } sur { $total }
+events-warn = à surveiller et graves
+events-bad = graves
+key-only = genre
+key-worse = gravité
 events-following = suivi
 events-count = { $count ->
         [one] { $count } événement
        *[other] { $count } événements
     }
-no-events = Rien n'a changé depuis l'ouverture du tableau de bord.
+no-events = Rien ne s'est passé.
 section-targets = Modules
 logs-looking = relecture, Échap pour suivre
 logs-marked = « { $filter } » surligné
@@ -1191,14 +1217,11 @@ event-fencing-test-good = { $level } pourrait de nouveau éteindre { $node }.
 event-vip-added = VIP { $name } ajoutée.
 event-vip-removed = VIP { $name } supprimée.
 event-vip-problem = VIP { $name } : { $why }.
-event-vip-state = VIP { $name } : { $state }.
 event-vip-active = VIP { $name } active sur { $node }.
 event-check-bad = Contrôle { $name } en échec.
 event-check-good = Contrôle { $name } de nouveau bon.
 event-service-added = Service { $name } ajouté.
 event-service-removed = Service { $name } retiré.
-event-service = Service { $name } : { $state }.
-event-service-on = Service { $name } : { $state } sur { $node }.
 event-peer-stale = { $node } est muet dans le maillage.
 event-peer-connected = { $node } répond de nouveau dans le maillage.
 event-peer-path = Chemin vers { $node } : { $path }.
@@ -1321,7 +1344,6 @@ plan-token = Un jeton est créé ; il expire dans { $time }.
 plan-token-secret = Qui a le jeton peut entrer : ne le passez que par un canal sûr.
 plan-peer-add = { $name } ({ $ip }) est connu de tous les nœuds ; il ne vote pas et ne tient rien.
 plan-vip-add = { $address } est posée sur un nœud dès que tous ont enregistré la demande.
-plan-vip-holder = Elle ira sur : { $node }.
 plan-service-add = { $unit } démarre sur un nœud ; les autres l'arrêtent.
 plan-service-unit = { $unit } doit être installée sur chaque nœud, et ne pas démarrer avec la machine.
 plan-service-remove = { $name } est arrêté et ne redémarre nulle part.
@@ -1337,19 +1359,28 @@ plan-rotate-one = { $node } change de clé.
 plan-rotate-all = Tous les nœuds changent de clé, l'un après l'autre ; tous doivent être là.
 plan-rotate-steps = Pour chacun : nouvelle clé annoncée à tous, passage, oubli de l'ancienne.
 plan-rotate-resumes = { $node } est au milieu d'un changement : il sera terminé.
-plan-all-there = Tout est déjà sur { $node } : rien ne bouge.
-plan-nothing-held = Personne ne tient rien : rien ne bouge.
-plan-holds-nothing = { $node } ne tient rien : rien ne bouge.
-plan-in-maintenance = Maintenance en cours : rien ne sera déplacé.
+plan-asked = Le simulateur calcule ce qui bougera.
+plan-unknown = Ce qui bougera n'est pas connu : { $why }
+plan-no-answer = le simulateur ne répond pas.
+plan-refused = Ce sera refusé : { $why }
+plan-nothing = Rien ne bouge.
+plan-nothing-else = Rien d'autre ne bouge.
+plan-and-more = { $names } et { $more } autres
 plan-moves = { $count ->
-        [one] { $count } ressource passe sur { $to } : { $names }.
-       *[other] { $count } ressources passent sur { $to } : { $names }.
-    }
-plan-nowhere = Aucun autre nœud ne peut prendre le relais ; { $count ->
-        [one] { $count } ressource s'arrête : { $names }.
-       *[other] { $count } ressources s'arrêtent : { $names }.
-    }
-plan-best-node = le nœud le mieux placé
+        [one] { $count } ressource passe de { $from } à { $to }
+       *[other] { $count } ressources passent de { $from } à { $to }
+    } en { $time } au plus : { $names }.
+plan-placed = { $count ->
+        [one] { $count } ressource sera servie par { $to }
+       *[other] { $count } ressources seront servies par { $to }
+    } en { $time } au plus : { $names }.
+plan-interrupted = { $count ->
+        [one] { $count } ressource est interrompue puis reprise sur { $node }
+       *[other] { $count } ressources sont interrompues puis reprises sur { $node }
+    } en { $time } au plus : { $names }.
+plan-homeless = Plus servi nulle part : { $names } ; { $why }
+plan-leader = { $node } devient le leader.
+plan-no-quorum = Il n'y aura plus de quorum.
 plan-standby = { $node } reste membre et ne prend plus rien.
 plan-unstandby = { $node } peut de nouveau prendre ce qu'on lui confie.
 plan-maintenance-on = Si un nœud tombe, ses adresses ne sont pas reprises.
@@ -1409,8 +1440,8 @@ wrong-key = Une clé WireGuard est faite de 44 caractères en base64.
 wrong-endpoint = Un nom ou une adresse est attendu, avec ou sans port.
 wrong-token = Un jeton commence par sfha-join://.
 done-init-next = Étape suivante : inviter un autre nœud (w, « Inviter un nœud »).
-token-on-new-node = Sur le nouveau nœud, en root, lancez cette commande, puis collez le jeton :
-token-copied = Copié dans le presse-papiers si le terminal le permet (OSC 52) ; c pour recommencer.
+token-on-new-node = Sur le nouveau nœud, en root : sfha join, puis collez ce jeton :
+token-copied = Copié dans le presse-papiers si le terminal le permet (OSC 52).
 token-line = Jeton { $id }, { $ip ->
         [no-value] { "" }
        *[other] adresse { $ip }, { "" }
@@ -1826,6 +1857,12 @@ simulate-events =
       service-failed:NOM    l'unité du service meurt
       check-failed:NOM      la sonde échoue ; sans service, sur le leader
       partition:A,B/C       A et B d'un côté, C de l'autre
+      vip-add:NOM=IP/PRÉFIXE, vip-remove:NOM
+      service-add:NOM=UNITÉ, service-remove:NOM
+      node-remove:NŒUD      il est retiré pour de bon
+      fence:NŒUD            il est éteint, s'il y a un fencing
+      unfence:NŒUD          il est rallumé
+      confirm:NŒUD          un opérateur répond qu'il est éteint
 simulate-seen = Simulation vue de { $node } : rien n'est changé. Les durées sont des maximums.
 simulate-standing = Leader { $leader } ; quorum sur { $nodes }.
 simulate-no-quorum = Aucun nœud n'a le quorum.
@@ -1837,6 +1874,7 @@ simulate-col-to = VERS
 simulate-col-within = EN AU PLUS
 simulate-because = { $name } : { $why }
 simulate-two-holders = { $name } : sur deux nœuds à la fois, faute de fencing.
+simulate-why-removed = il est retiré.
 simulate-why-no-quorum = sans quorum, personne ne le tient.
 simulate-why-maintenance = en maintenance, rien n'est repris.
 simulate-why-no-candidate = aucun nœud ne peut le prendre.

@@ -30,6 +30,7 @@ use crate::history;
 use crate::init::init;
 use crate::io::systemd::Systemd;
 use crate::join::{clear_broken_off, finish, join};
+use crate::load::Meter;
 use crate::local::LocalSettings;
 use crate::members;
 use crate::paths::Paths;
@@ -79,6 +80,7 @@ pub struct Daemon {
     reload: Notify,
     /// What `config.yml` says about this node alone.
     pub local: LocalSettings,
+    meter: Meter,
 }
 
 impl Daemon {
@@ -88,7 +90,7 @@ impl Daemon {
         let (changes, _) = watch::channel(0);
         let local = LocalSettings::new(paths.clone());
         let (life, reload) = (Mutex::new(Life::Starting), Notify::new());
-        Arc::new(Self { paths, systemd, life, changes, reload, local })
+        Arc::new(Self { paths, systemd, life, changes, reload, local, meter: Meter::start() })
     }
 
     /// Brings up what the disk tells. A file that does not read, or a machine that is not ready (a port
@@ -372,6 +374,7 @@ impl Daemon {
             Life::Running(runtime) => {
                 let mut status = runtime.status();
                 status.mesh_detail = runtime.mesh_status();
+                status.load = Some(self.meter.read());
                 status
             }
             Life::Unconfigured | Life::SettingUp => blank(Phase::Unconfigured),
@@ -402,6 +405,8 @@ fn blank(phase: Phase) -> ClusterStatus {
         state: None,
         config_file: None,
         links: Vec::new(),
+        constraints: Vec::new(),
+        load: None,
         mesh_detail: None,
     }
 }

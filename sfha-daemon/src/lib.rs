@@ -34,6 +34,7 @@ pub mod join;
 pub mod lan_api;
 pub mod lan_channel;
 pub mod links;
+mod load;
 pub mod local;
 pub mod log_feed;
 pub mod members;

@@ -56,6 +56,12 @@ pub struct ClusterStatus {
     /// Corosync's links, by number, where there is more than one.
     #[serde(default)]
     pub links: Vec<LinkStatus>,
+    /// What ties VIPs and services together, in the order of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<ConstraintStatus>,
+    /// What the daemon that answers takes of its machine; only in the `subscribe` stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
     /// Every peer of the mesh, as in `sfha mesh status`; only in the `subscribe` stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh_detail: Option<MeshStatus>,
@@ -152,6 +158,9 @@ pub struct VipStatus {
     /// Ethernet address of somebody else on the network who has this address too.
     #[serde(default)]
     pub conflict_with: Option<String>,
+    /// Names of the nodes that it prefers, the best first; the rest follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefer: Vec<String>,
 }
 
 /// What is happening to a VIP.
@@ -200,6 +209,43 @@ pub struct ServiceStatus {
     /// Nodes on which somebody else runs its unit.
     #[serde(default)]
     pub elsewhere: Vec<String>,
+    /// Names of the nodes that it prefers, the best first; the rest follow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefer: Vec<String>,
+}
+
+/// What ties two resources together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum ConstraintStatus {
+    /// `resource` is only where `with` is.
+    Colocation {
+        /// The one that follows.
+        resource: String,
+        /// The one that leads.
+        with: String,
+    },
+    /// `then` is taken on only once `first` is there, and given up before it.
+    Order {
+        /// Taken on first, given up last.
+        first: String,
+        /// Taken on last, given up first.
+        then: String,
+    },
+    /// A constraint of a newer daemon.
+    #[serde(other)]
+    Other,
+}
+
+/// What a daemon takes of its machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// Share of one core over the last seconds, from 0; `null` before it was measured.
+    pub cpu: Option<f64>,
+    /// Memory that is its own and in use, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// Seconds since it was started.
+    pub uptime_s: u64,
 }
 
 /// One health check.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use sfha_proto::history::HistoryEvent;
 use sfha_proto::mesh::MeshStatus;
 use sfha_proto::status::{ClusterStatus, Phase};
 use tui_input::Input;
@@ -83,6 +84,8 @@ enum Purpose {
     Wizard(Kind, bool),
     /// The state of tokens.
     Tokens,
+    /// What a wizard would bring about.
+    Plan,
 }
 
 /// The dashboard.
@@ -203,6 +206,14 @@ impl App {
                 self.pane = if self.pane == Pane::Peer { Pane::Matrix } else { Pane::Peer };
             }
             Msg::Log(event) => self.logs.transition(event),
+            Msg::Only(by) => {
+                self.events.only(by);
+                self.keep_selection();
+            }
+            Msg::Worse => {
+                self.events.worse();
+                self.keep_selection();
+            }
             Msg::Concerns => self.popup = self.status.is_some().then_some(Popup::Concerns),
             Msg::Menu => self.menu(),
             Msg::Pick(line) => self.pick(line),
@@ -229,27 +240,28 @@ impl App {
         match event {
             LinkEvent::Connected { .. } => {
                 if matches!(self.link, Link::Lost { .. }) && self.status.is_some() {
-                    let text = t!("event-link-back");
-                    self.events.push(self.now, Tone::Good, events::Kind::Cluster, "", text, None);
+                    self.events.note(self.now, Tone::Good, t!("event-link-back"));
                 }
                 self.link = Link::Up;
                 self.daemon_is_there();
+                self.foresee();
             }
             LinkEvent::Lost(error) => self.lost(error.into()),
             LinkEvent::Status(mut status) => {
                 self.heard = Some(self.now);
                 self.told = Some(self.now);
-                if let Some(old) = &self.status {
-                    self.events.compare(old, &status, self.now);
-                }
                 if let Some(mesh) = status.mesh_detail.take() {
                     self.take_mesh(mesh);
                 } else if !status.mesh.enabled {
                     self.mesh = None;
                 }
-                self.status = Some(*status);
+                let old = self.status.replace(*status);
                 self.keep_selection();
+                if let Some(old) = old.filter(|_| self.wizard.is_some()) {
+                    self.foresee_anew(&old);
+                }
             }
+            LinkEvent::Happened(events) => self.happened(&events),
             LinkEvent::Mesh(mesh) => {
                 self.heard = Some(self.now);
                 self.take_mesh(*mesh);
@@ -274,8 +286,7 @@ impl App {
             Link::Lost { since, .. } => *since,
             Link::Connecting | Link::Up => {
                 if self.status.is_some() {
-                    let text = t!("event-link-lost");
-                    self.events.push(self.now, Tone::Bad, events::Kind::Cluster, "", text, None);
+                    self.events.note(self.now, Tone::Bad, t!("event-link-lost"));
                 }
                 self.now
             }
@@ -283,10 +294,15 @@ impl App {
         self.link = Link::Lost { problem, since };
     }
 
-    fn take_mesh(&mut self, mesh: MeshStatus) {
-        if let Some(old) = &self.mesh {
-            self.events.compare_mesh(old, &mesh, self.now);
+    /// The selection stays on what it was on, also when something older is told.
+    fn happened(&mut self, events: &[HistoryEvent]) {
+        events.iter().for_each(|event| self.events.hear(event));
+        if self.view == View::Events {
+            self.keep_selection();
         }
+    }
+
+    fn take_mesh(&mut self, mesh: MeshStatus) {
         self.rates.take(&mesh, self.now);
         self.mesh = Some(mesh);
     }
@@ -303,6 +319,7 @@ impl App {
         self.view = view;
         self.search = None;
         self.popup = None;
+        self.keep_selection();
     }
 
     fn shift(&mut self, by: i32) {
@@ -416,12 +433,14 @@ impl App {
             self.list_mut().filter.clear();
         } else if self.view == View::Logs && !self.logs.following {
             self.logs.transition(TuiWidgetEvent::EscapeKey);
+        } else if self.view == View::Events && self.events.all_shown() {
+            self.keep_selection();
         } else if self.view == View::Events && self.selected().is_some() {
             self.list_mut().selected = None;
         } else if self.view == View::Help {
-            self.view = self.before_help;
+            self.show(self.before_help);
         } else {
-            self.view = View::Overview;
+            self.show(View::Overview);
         }
     }
 

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::client::link::{LinkEvent, Order};
 
 mod document;
+mod foresee;
 mod orders;
 pub(crate) mod world;
 

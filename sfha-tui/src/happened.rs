@@ -94,7 +94,7 @@ pub fn sentence(event: &HistoryEvent) -> String {
 }
 
 /// How long what it ends has lasted, if that is known.
-fn lasted(event: &HistoryEvent) -> Option<String> {
+pub fn lasted(event: &HistoryEvent) -> Option<String> {
     let ms = event.duration_ms?;
     let time = match i64::try_from(ms / 1000) {
         Ok(seconds @ 60..) => format::age(seconds),

@@ -107,6 +107,14 @@ fn rule(app: &App, width: usize, title: String, state: &str) -> Line<'static> {
 /// A line of a list, and what is selected by it.
 type Row = (Line<'static>, Option<Item>);
 
+/// The first of that many lines that is shown.
+fn offset(lines: usize, height: usize, keep: Option<usize>) -> usize {
+    match keep {
+        Some(keep) if lines > height => (keep + 1 + height / 3).saturating_sub(height).min(lines - height),
+        _ => 0,
+    }
+}
+
 /// Draws the lines that fit, with the line `keep` among them; signs at the right edge tell of more.
 fn list(
     app: &App,
@@ -117,12 +125,7 @@ fn list(
     spots: &mut Spots,
 ) {
     let height = usize::from(area.height);
-    let offset = match keep {
-        Some(keep) if rows.len() > height => {
-            (keep + 1 + height / 3).saturating_sub(height).min(rows.len() - height)
-        }
-        _ => 0,
-    };
+    let offset = offset(rows.len(), height, keep);
     let below = rows.len() > offset + height;
     for (y, (line, item)) in (area.y..).zip(rows.into_iter().skip(offset).take(height)) {
         let place = Rect { y, height: 1, ..area };
@@ -155,7 +158,7 @@ fn beside(area: Rect, lines: usize, detail: usize) -> [Rect; 2] {
     }
     let lines = u16::try_from(lines).unwrap_or(u16::MAX);
     let detail = u16::try_from(detail).unwrap_or(u16::MAX);
-    let most = area.height.saturating_sub(lines.min(area.height * 3 / 5));
+    let most = area.height.saturating_sub(lines.min(area.height / 2));
     let below = if most < 4 { 0 } else { detail.min(most) };
     Layout::vertical([Constraint::Fill(1), Constraint::Length(below)]).areas(area)
 }

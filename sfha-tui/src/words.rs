@@ -2,11 +2,13 @@
 
 use sfha_proto::mesh::{Backend, EndpointProblem, LinkStatus, PeerState, PeerStatus, Rotating};
 use sfha_proto::message::{RotateStep, Step};
+use sfha_proto::simulate::Change;
 use sfha_proto::status::{
-    ClusterStatus, HealthStatus, NodeStatus, Phase, ServiceStatus, VipState, VipStatus,
+    ClusterStatus, ConstraintStatus, HealthStatus, Load, NodeStatus, Phase, ServiceStatus, VipState,
+    VipStatus,
 };
 
-use crate::t;
+use crate::{format, t};
 
 pub mod fencing;
 
@@ -305,4 +307,59 @@ pub fn rotate_step(step: RotateStep) -> String {
         RotateStep::Commit => t!("step-key-commit"),
         RotateStep::Cleanup => t!("step-key-cleanup"),
     }
+}
+
+/// Why nobody has a resource in the end, as `sfha simulate` says it; nothing where that is not known.
+pub fn why_nobody(change: &Change) -> Option<String> {
+    Some(match (change.why.as_deref()?, &change.waits_for) {
+        ("removed", _) => t!("simulate-why-removed"),
+        ("no-quorum", _) => t!("simulate-why-no-quorum"),
+        ("maintenance", _) => t!("simulate-why-maintenance"),
+        ("no-candidate", _) => t!("simulate-why-no-candidate"),
+        ("stuck", _) => t!("simulate-why-stuck"),
+        ("not-harmless", _) => t!("simulate-why-not-harmless"),
+        ("waits", Some(first)) => t!("simulate-why-waits", first = first.as_str()),
+        (code, _) => problem(code),
+    })
+}
+
+/// The resource that a constraint binds, and to what.
+pub fn constraint(constraint: &ConstraintStatus) -> Option<(&str, String)> {
+    match constraint {
+        ConstraintStatus::Colocation { resource, with } => {
+            Some((resource, t!("constraint-with", name = with.as_str())))
+        }
+        ConstraintStatus::Order { first, then } => {
+            Some((then, t!("constraint-after", name = first.as_str())))
+        }
+        ConstraintStatus::Other => None,
+    }
+}
+
+/// Whether a constraint has what it wants now.
+pub fn kept(status: &ClusterStatus, constraint: &ConstraintStatus) -> (Tone, String) {
+    let holder = |name: &str| {
+        let vip = status.vips.iter().find(|vip| vip.name == name).and_then(|vip| vip.holder.as_deref());
+        let service = || status.services.iter().find(|s| s.name == name).and_then(|s| s.holder.as_deref());
+        vip.or_else(service)
+    };
+    let (bound, to, together) = match constraint {
+        ConstraintStatus::Colocation { resource, with } => (holder(resource), holder(with), true),
+        ConstraintStatus::Order { first, then } => (holder(then), holder(first), false),
+        ConstraintStatus::Other => return (Tone::Dim, t!("constraint-idle")),
+    };
+    match (bound, to) {
+        (None, _) => (Tone::Dim, t!("constraint-idle")),
+        (Some(bound), Some(to)) if bound == to || !together => (Tone::Good, t!("constraint-kept")),
+        (Some(_), _) => (Tone::Warn, t!("constraint-broken")),
+    }
+}
+
+/// What a daemon takes of its machine.
+pub fn load(load: &Load) -> String {
+    let cpu = load.cpu.map(|share| t!("load-cpu", share = format::share(share)));
+    let memory = load.memory_bytes.map(format::bytes);
+    let age = format::age(i64::try_from(load.uptime_s).unwrap_or(i64::MAX));
+    let since = t!("load-since", age = age);
+    cpu.into_iter().chain(memory).chain([since]).collect::<Vec<_>>().join(", ")
 }

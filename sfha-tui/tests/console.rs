@@ -144,6 +144,15 @@ impl Session {
         status
     }
 
+    /// Waits until it has stopped.
+    fn stopped(&self) {
+        let end = Instant::now() + PATIENCE;
+        while self.state() != 'T' {
+            assert!(Instant::now() < end, "it did not stop");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// State of the process: `S`, `T`, …
     fn state(&self) -> char {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
@@ -191,11 +200,7 @@ fn ctrl_z_gives_the_terminal_back_until_it_continues() {
     session.expect("Nœuds 3/3");
     session.press("\x1a");
     session.expect(LEAVE);
-    let end = Instant::now() + PATIENCE;
-    while session.state() != 'T' {
-        assert!(Instant::now() < end, "it did not stop");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    session.stopped();
     assert!(!session.raw());
     session.signal(Signal::SIGCONT);
     session.expect(ENTER);
@@ -203,6 +208,25 @@ fn ctrl_z_gives_the_terminal_back_until_it_continues() {
     assert!(session.raw());
     session.press("q");
     assert_eq!(session.end().code(), Some(0));
+}
+
+/// As `kill -TSTP` does it, or the terminal where it does not hand Ctrl-Z on.
+#[test]
+fn a_stop_from_outside_gives_the_terminal_back_too() {
+    let mut session = Session::start(&["--demo"]);
+    session.expect("Nœuds 3/3");
+    for _ in 0..2 {
+        session.signal(Signal::SIGTSTP);
+        session.expect(LEAVE);
+        session.stopped();
+        assert!(!session.raw());
+        session.signal(Signal::SIGCONT);
+        session.expect(ENTER);
+        session.expect("Nœuds 3/3");
+        assert!(session.raw());
+    }
+    session.signal(Signal::SIGTERM);
+    assert_eq!(session.end().code(), Some(143));
 }
 
 #[test]
@@ -256,22 +280,49 @@ fn a_click_is_as_good_as_a_key() {
 #[test]
 fn a_connection_that_is_lost_is_told_and_comes_back() {
     let status: serde_json::Value = serde_json::from_str(include_str!("fixtures/healthy.json")).unwrap();
+    let happened = |id: u64, node: &str| {
+        let time = format!("2026-11-23T10:00:{id:02}Z");
+        serde_json::json!({"id": id, "time": time, "kind": "node-lost", "level": "critical", "seen_by": "node1",
+                           "node": node, "chain": id})
+    };
     let times = std::sync::atomic::AtomicU32::new(0);
     let fake = Fake::start(move |request| {
         let mut answers = common::result(request, serde_json::json!({}));
-        if request["method"] == "subscribe" {
-            answers.push(serde_json::json!({"event": "status", "seq": 1, "data": status}));
-            if times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
-                answers.push(serde_json::json!({"pause_ms": 300}));
-                answers.push(serde_json::Value::Null);
+        let after = request["params"]["after"].as_u64();
+        match (request["method"].as_str().unwrap(), after) {
+            ("history", _) => {
+                let events = [happened(1, "before")];
+                answers =
+                    common::result(request, serde_json::json!({"schema": 1, "events": events, "dropped": 0}));
             }
+            // Until the connection is lost; then one that was missed.
+            ("subscribe", Some(after)) => {
+                if times.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
+                    answers.push(serde_json::json!({"pause_ms": 300}));
+                    answers.push(serde_json::Value::Null);
+                } else {
+                    assert_eq!(after, 1);
+                    answers.push(
+                        serde_json::json!({"event": "history", "seq": 1, "data": happened(2, "missed")}),
+                    );
+                }
+            }
+            ("subscribe", None) => {
+                answers.push(serde_json::json!({"event": "status", "seq": 1, "data": status}));
+            }
+            _ => {}
         }
         answers
     });
     let mut session = Session::start(&["--socket", fake.socket().to_str().unwrap()]);
     session.see("the cluster", |screen| screen.contains("en direct") && screen.contains("Nœuds 3/3"));
-    session.see("the loss", |screen| screen.contains("connexion perdue") && screen.contains("Nœuds 3/3"));
-    session.see("the return", |screen| screen.contains("en direct") && screen.contains("rétablie"));
+    session.press("6");
+    session.see("the past", |screen| screen.contains("before ne répond plus"));
+    session.see("the loss", |screen| screen.contains("connexion perdue") && screen.contains("before"));
+    session.see("the return", |screen| {
+        let once = |text: &str| screen.matches(text).count() == 1;
+        screen.contains("en direct") && screen.contains("rétablie") && once("before") && once("missed")
+    });
     session.press("q");
     assert_eq!(session.end().code(), Some(0));
 }

@@ -1,24 +1,22 @@
-//! What has happened, told by the difference between one state of the cluster and the next, and what
-//! followed from what.
+//! What has happened: the daemon's history, and what became of the connection to it.
 
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use sfha_proto::mesh::{MeshStatus, PeerState};
-use sfha_proto::status::{ClusterStatus, NodeStatus, VipState};
+use sfha_proto::history::{EventKind, HistoryEvent};
 
-use crate::t;
-use crate::words::{self, Tone};
+use crate::words::Tone;
+use crate::{happened, t};
 
 /// Events kept.
 const KEPT: usize = 500;
-/// What follows from something follows within this time, in seconds.
-const CONSEQUENCE_S: i64 = 60;
+/// Numbers from here on are not the daemon's.
+const OWN: u64 = 1 << 63;
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Quorum, leader, maintenance, the connection to the daemon.
+    /// Quorum, leader, maintenance, configuration, the connection to the daemon.
     Cluster,
     /// A node.
     Node,
@@ -28,13 +26,16 @@ pub enum Kind {
     Service,
     /// A health check.
     Check,
-    /// A path of the mesh.
+    /// A path of the mesh, a link of Corosync's.
     Mesh,
     /// Fencing.
     Fencing,
 }
 
 impl Kind {
+    const ALL: [Self; 7] =
+        [Self::Cluster, Self::Node, Self::Vip, Self::Service, Self::Check, Self::Mesh, Self::Fencing];
+
     /// One word.
     pub fn label(self) -> String {
         match self {
@@ -47,14 +48,49 @@ impl Kind {
             Self::Fencing => t!("kind-fencing"),
         }
     }
+
+    fn of(kind: EventKind) -> Self {
+        use EventKind as E;
+        match kind {
+            E::DaemonStarted
+            | E::NodeAdded
+            | E::NodeRemoved
+            | E::NodeLost
+            | E::NodeBack
+            | E::DaemonLost
+            | E::DaemonBack
+            | E::StandbyOn
+            | E::StandbyOff => Self::Node,
+            E::VipAdded
+            | E::VipRemoved
+            | E::VipLost
+            | E::VipServed
+            | E::VipMoved
+            | E::VipProblem
+            | E::VipConflict
+            | E::VipConflictOver => Self::Vip,
+            E::ServiceAdded
+            | E::ServiceRemoved
+            | E::ServiceStarted
+            | E::ServiceMoved
+            | E::ServiceStopped
+            | E::ServiceFailed => Self::Service,
+            E::CheckFailed | E::CheckRecovered => Self::Check,
+            E::PeerLost | E::PeerConnected | E::PeerPath | E::PeerKey | E::LinkLost | E::LinkBack => {
+                Self::Mesh
+            }
+            E::FencingStarted | E::FencingOver => Self::Fencing,
+            _ => Self::Cluster,
+        }
+    }
 }
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its number, rising.
+    /// The daemon's number, rising; from 2^63 on, one of this program's own.
     pub id: u64,
-    /// When it was heard of here.
+    /// When.
     pub at: Timestamp,
     /// Good or bad news.
     pub tone: Tone,
@@ -64,6 +100,8 @@ pub struct Event {
     pub subject: String,
     /// The sentence.
     pub text: String,
+    /// How long what it ends has lasted.
+    pub lasted: Option<String>,
     /// The event that it followed from.
     pub cause: Option<u64>,
 }
@@ -72,7 +110,11 @@ pub struct Event {
 #[derive(Debug, Clone, Default)]
 pub struct Events {
     kept: VecDeque<Event>,
-    last: u64,
+    own: u64,
+    /// Only these are shown.
+    kind: Option<Kind>,
+    /// Only these and worse ones are shown.
+    least: Option<Tone>,
 }
 
 impl Events {
@@ -81,16 +123,59 @@ impl Events {
         self.kept.iter()
     }
 
+    /// Those that are shown.
+    pub fn shown(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        let (kind, least) = (self.kind, self.least);
+        self.kept.iter().filter(move |event| {
+            kind.is_none_or(|kind| event.kind == kind) && least.is_none_or(|least| event.tone >= least)
+        })
+    }
+
+    /// What is shown, in words; nothing where that is all.
+    pub fn shown_only(&self) -> Vec<String> {
+        let worse = self.least.map(|least| match least {
+            Tone::Bad => t!("events-bad"),
+            _ => t!("events-warn"),
+        });
+        self.kind.map(Kind::label).into_iter().chain(worse).collect()
+    }
+
+    /// Only those of another kind.
+    pub(super) fn only(&mut self, by: i32) {
+        let places = Kind::ALL.len() + 1;
+        let here =
+            self.kind.and_then(|kind| Kind::ALL.iter().position(|k| *k == kind)).map_or(0, |at| at + 1);
+        let by = usize::try_from(by.rem_euclid(places as i32)).unwrap_or(0);
+        self.kind = ((here + by) % places).checked_sub(1).map(|at| Kind::ALL[at]);
+    }
+
+    /// Only worse ones.
+    pub(super) fn worse(&mut self) {
+        self.least = match self.least {
+            None => Some(Tone::Warn),
+            Some(Tone::Bad) => None,
+            Some(_) => Some(Tone::Bad),
+        };
+    }
+
+    /// Shows all again; false if they were shown already.
+    pub(super) fn all_shown(&mut self) -> bool {
+        let some = self.kind.is_some() || self.least.is_some();
+        (self.kind, self.least) = (None, None);
+        some
+    }
+
     /// The event of that number, if it is still kept.
     pub fn get(&self, id: u64) -> Option<&Event> {
-        self.kept.iter().find(|event| event.id == id)
+        self.kept.iter().rev().find(|event| event.id == id)
     }
 
     /// What led to the event, the event itself, and what followed; each with its depth.
     pub fn chain(&self, id: u64) -> Vec<(usize, &Event)> {
         let mut root = id;
-        while let Some(cause) =
-            self.get(root).and_then(|event| event.cause).filter(|c| self.get(*c).is_some())
+        // A cause is older than what follows from it, also where a file was tampered with.
+        while let Some(cause) = self.get(root).and_then(|event| event.cause).filter(|cause| *cause < root)
+            && self.get(cause).is_some()
         {
             root = cause;
         }
@@ -101,234 +186,126 @@ impl Events {
 
     fn follow<'a>(&'a self, id: u64, depth: usize, into: &mut Vec<(usize, &'a Event)>) {
         into.extend(self.get(id).map(|event| (depth, event)));
-        let next: Vec<u64> = self.kept.iter().filter(|e| e.cause == Some(id)).map(|e| e.id).collect();
-        next.into_iter().for_each(|id| self.follow(id, depth + 1, into));
+        let next = self.kept.iter().filter(|event| event.cause == Some(id) && event.id > id);
+        next.for_each(|event| self.follow(event.id, depth + 1, into));
     }
 
-    /// Adds one.
-    pub fn push(
-        &mut self,
-        at: Timestamp,
-        tone: Tone,
-        kind: Kind,
-        subject: &str,
-        text: String,
-        cause: Option<u64>,
-    ) {
-        self.last += 1;
-        let subject = subject.to_owned();
-        self.kept.push_back(Event { id: self.last, at, tone, kind, subject, text, cause });
+    /// Takes one of the daemon's, in its place; one that is known already is not taken twice.
+    pub fn hear(&mut self, told: &HistoryEvent) {
+        let Ok(at) = told.time.parse::<Timestamp>() else { return };
+        let newest = self.kept.iter().rev().find(|event| event.id < OWN);
+        let known = newest.filter(|newest| newest.id >= told.id).and_then(|_| self.get(told.id));
+        match (known, newest) {
+            (Some(known), _) if known.at == at => return,
+            // The numbers have begun anew: it is another cluster.
+            (Some(_), _) => self.kept.clear(),
+            (None, Some(newest)) if newest.id > told.id && newest.at < at => self.kept.clear(),
+            _ => {}
+        }
+        let event = Event {
+            id: told.id,
+            at,
+            tone: happened::tone(told),
+            kind: Kind::of(told.kind),
+            subject: told.resource.clone().or_else(|| told.node.clone()).unwrap_or_default(),
+            text: happened::sentence(told),
+            lasted: happened::lasted(told),
+            cause: told.cause,
+        };
+        let before = |other: &Event| if other.id < OWN { other.id < event.id } else { other.at <= event.at };
+        let place = self.kept.iter().rposition(before).map_or(0, |at| at + 1);
+        self.kept.insert(place, event);
+        self.shorten();
+    }
+
+    /// Adds what only this program knows.
+    pub fn note(&mut self, at: Timestamp, tone: Tone, text: String) {
+        let (id, subject) = (OWN + self.own, String::new());
+        self.own += 1;
+        let event = Event { id, at, tone, kind: Kind::Cluster, subject, text, lasted: None, cause: None };
+        self.kept.push_back(event);
+        self.shorten();
+    }
+
+    fn shorten(&mut self) {
         if self.kept.len() > KEPT {
             self.kept.pop_front();
         }
     }
+}
 
-    /// The latest news of a node, if it is recent enough to have consequences now.
-    fn blame(&self, node: Option<&str>, at: Timestamp) -> Option<u64> {
-        let node = node?;
-        let about =
-            |event: &&Event| matches!(event.kind, Kind::Node | Kind::Fencing) && event.subject == node;
-        let event = self.kept.iter().rev().find(about)?;
-        (at.as_second() - event.at.as_second() <= CONSEQUENCE_S).then_some(event.id)
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// The latest event about that thing, if it is recent.
-    fn before(&self, kind: Kind, subject: &str, at: Timestamp) -> Option<u64> {
-        let event = self.kept.iter().rev().find(|event| event.kind == kind && event.subject == subject)?;
-        (at.as_second() - event.at.as_second() <= CONSEQUENCE_S).then_some(event.id)
-    }
-
-    /// Takes the difference between two states.
-    pub fn compare(&mut self, old: &ClusterStatus, new: &ClusterStatus, at: Timestamp) {
-        if old.cluster != new.cluster || old.node != new.node {
-            return;
-        }
-        self.nodes(old, new, at);
-        self.cluster(old, new, at);
-        self.fencing(old, new, at);
-        self.vips(old, new, at);
-        self.services(old, new, at);
-    }
-
-    fn nodes(&mut self, old: &ClusterStatus, new: &ClusterStatus, at: Timestamp) {
-        for node in &new.nodes {
-            let name = node.name.as_str();
-            let Some(was) = old.nodes.iter().find(|n| n.name == node.name) else {
-                self.push(at, Tone::Good, Kind::Node, name, t!("event-node-added", node = name), None);
-                continue;
-            };
-            let state = |n: &NodeStatus| (n.online, n.online && n.daemon);
-            let news = match (state(was), state(node)) {
-                ((true, _), (false, _)) => Some((Tone::Bad, t!("event-node-lost", node = name))),
-                ((false, _), (true, true)) => Some((Tone::Good, t!("event-node-back", node = name))),
-                ((_, true), (true, false)) => Some((Tone::Bad, t!("event-daemon-lost", node = name))),
-                ((true, false), (true, true)) => Some((Tone::Good, t!("event-daemon-back", node = name))),
-                _ => None,
-            };
-            if let Some((tone, text)) = news {
-                self.push(at, tone, Kind::Node, name, text, None);
-            }
-            if was.standby != node.standby {
-                let (tone, text) = if node.standby {
-                    (Tone::Warn, t!("event-standby", node = name))
-                } else {
-                    (Tone::Good, t!("event-unstandby", node = name))
-                };
-                self.push(at, tone, Kind::Node, name, text, None);
-            }
-        }
-        for node in old.nodes.iter().filter(|n| !new.nodes.iter().any(|m| m.name == n.name)) {
-            let name = node.name.as_str();
-            self.push(at, Tone::Warn, Kind::Node, name, t!("event-node-removed", node = name), None);
+    fn event(id: u64, second: i64, kind: EventKind, cause: Option<u64>) -> HistoryEvent {
+        HistoryEvent {
+            id,
+            time: Timestamp::from_second(second).unwrap().to_string(),
+            kind,
+            level: kind.level(),
+            seen_by: "n1".into(),
+            node: Some("n2".into()),
+            resource: None,
+            from: None,
+            to: None,
+            detail: None,
+            duration_ms: None,
+            cause,
+            chain: cause.unwrap_or(id),
         }
     }
 
-    fn cluster(&mut self, old: &ClusterStatus, new: &ClusterStatus, at: Timestamp) {
-        if old.quorum.quorate != new.quorum.quorate {
-            let (tone, text) = if new.quorum.quorate {
-                (Tone::Good, t!("event-quorum"))
-            } else {
-                (Tone::Bad, t!("event-no-quorum"))
-            };
-            let lost = new.nodes.iter().find(|node| !node.online).map(|node| node.name.as_str());
-            let cause = if new.quorum.quorate { None } else { self.blame(lost, at) };
-            self.push(at, tone, Kind::Cluster, "", text, cause);
-        }
-        if old.leader != new.leader {
-            let cause = self.blame(old.leader.as_deref(), at);
-            let (tone, text) = match &new.leader {
-                Some(leader) => (Tone::Plain, t!("event-leader", node = leader.as_str())),
-                None => (Tone::Warn, t!("event-no-leader")),
-            };
-            self.push(at, tone, Kind::Cluster, "", text, cause);
-        }
-        if old.maintenance != new.maintenance {
-            let (tone, text) = if new.maintenance {
-                (Tone::Warn, t!("event-maintenance-on"))
-            } else {
-                (Tone::Good, t!("event-maintenance-off"))
-            };
-            self.push(at, tone, Kind::Cluster, "", text, None);
-        }
+    fn ids(events: &Events) -> Vec<u64> {
+        events.all().map(|event| event.id & !OWN).collect()
     }
 
-    fn fencing(&mut self, old: &ClusterStatus, new: &ClusterStatus, at: Timestamp) {
-        let (was, is) = (&old.fencing.pending, &new.fencing.pending);
-        for node in is.iter().filter(|node| !was.contains(node)) {
-            let cause = self.blame(Some(node), at);
-            let text = t!("event-fencing", node = node.as_str());
-            self.push(at, Tone::Bad, Kind::Fencing, node, text, cause);
-        }
-        for node in was.iter().filter(|node| !is.contains(node)) {
-            let cause = self.before(Kind::Fencing, node, at);
-            let text = t!("event-fencing-over", node = node.as_str());
-            self.push(at, Tone::Warn, Kind::Fencing, node, text, cause);
-        }
+    #[test]
+    fn what_is_told_twice_is_there_once_and_a_gap_is_filled_in_its_place() {
+        let mut events = Events::default();
+        let told: Vec<_> = (1..=6).map(|id| event(id, id as i64 * 10, EventKind::NodeLost, None)).collect();
+        told[..3].iter().for_each(|event| events.hear(event));
+        events.note(Timestamp::from_second(35).unwrap(), Tone::Bad, "lost".into());
+        events.note(Timestamp::from_second(55).unwrap(), Tone::Good, "back".into());
+        // All of it once more, as after a new connection.
+        told.iter().for_each(|event| events.hear(event));
+        assert_eq!(ids(&events), [1, 2, 3, 0, 4, 5, 1, 6]);
+        told.iter().for_each(|event| events.hear(event));
+        assert_eq!(events.all().len(), 8);
     }
 
-    fn vips(&mut self, old: &ClusterStatus, new: &ClusterStatus, at: Timestamp) {
-        for vip in &new.vips {
-            let name = vip.name.as_str();
-            let Some(was) = old.vips.iter().find(|v| v.name == vip.name) else {
-                self.push(at, Tone::Good, Kind::Vip, name, t!("event-vip-added", name = name), None);
-                continue;
-            };
-            let cause = self.before(Kind::Vip, name, at).or_else(|| self.blame(was.holder.as_deref(), at));
-            if vip.problem != was.problem
-                && let Some(problem) = &vip.problem
-            {
-                let why = words::problem(problem);
-                let text = t!("event-vip-problem", name = name, why = why);
-                self.push(at, Tone::Bad, Kind::Vip, name, text, cause);
-            }
-            if was.state == VipState::Active && vip.state != VipState::Active {
-                let (tone, state) = words::vip(vip);
-                let text = t!("event-vip-state", name = name, state = state);
-                let cause = self.blame(was.holder.as_deref(), at);
-                self.push(at, tone, Kind::Vip, name, text, cause);
-            }
-            let arrived =
-                vip.state == VipState::Active && (was.state != VipState::Active || was.holder != vip.holder);
-            if let Some(holder) = vip.holder.as_deref().filter(|_| arrived) {
-                let text = t!("event-vip-active", name = name, node = holder);
-                self.push(at, Tone::Good, Kind::Vip, name, text, cause);
-            }
-        }
-        for vip in old.vips.iter().filter(|v| !new.vips.iter().any(|w| w.name == v.name)) {
-            let text = t!("event-vip-removed", name = vip.name.as_str());
-            self.push(at, Tone::Warn, Kind::Vip, &vip.name, text, None);
-        }
+    #[test]
+    fn of_another_cluster_nothing_old_stays() {
+        let mut events = Events::default();
+        (1..=4).for_each(|id| events.hear(&event(id, id as i64, EventKind::NodeLost, None)));
+        events.hear(&event(1, 100, EventKind::DaemonStarted, None));
+        events.hear(&event(2, 101, EventKind::NodeAdded, None));
+        assert_eq!(ids(&events), [1, 2]);
     }
 
-    fn services(&mut self, old: &ClusterStatus, new: &ClusterStatus, at: Timestamp) {
-        for check in &new.health {
-            let was = old.health.iter().find(|c| c.name == check.name).and_then(|c| c.healthy);
-            let name = check.name.as_str();
-            match (was, check.healthy) {
-                (Some(true) | None, Some(false)) => {
-                    let text = t!("event-check-bad", name = name);
-                    self.push(at, Tone::Bad, Kind::Check, name, text, None);
-                }
-                (Some(false), Some(true)) => {
-                    let cause = self.before(Kind::Check, name, at);
-                    let text = t!("event-check-good", name = name);
-                    self.push(at, Tone::Good, Kind::Check, name, text, cause);
-                }
-                _ => {}
-            }
-        }
-        for service in &new.services {
-            let name = service.name.as_str();
-            let Some(was) = old.services.iter().find(|s| s.name == service.name) else {
-                self.push(at, Tone::Good, Kind::Service, name, t!("event-service-added", name = name), None);
-                continue;
-            };
-            if was.state == service.state && was.holder == service.holder {
-                continue;
-            }
-            let moved = self.before(Kind::Service, name, at);
-            let cause = moved.or_else(|| self.blame(was.holder.as_deref(), at));
-            let (tone, state) = words::service(&service.state);
-            let text = match service.holder.as_deref() {
-                Some(node) => t!("event-service-on", name = name, state = state, node = node),
-                None => t!("event-service", name = name, state = state),
-            };
-            self.push(at, tone, Kind::Service, name, text, cause);
-        }
-        for service in old.services.iter().filter(|s| !new.services.iter().any(|n| n.name == s.name)) {
-            let text = t!("event-service-removed", name = service.name.as_str());
-            self.push(at, Tone::Warn, Kind::Service, &service.name, text, None);
-        }
+    #[test]
+    fn kinds_and_levels_are_left_out_and_come_back() {
+        let mut events = Events::default();
+        events.hear(&event(1, 1, EventKind::NodeLost, None));
+        events.hear(&event(2, 2, EventKind::VipMoved, Some(1)));
+        events.hear(&event(3, 3, EventKind::NodeBack, None));
+        let shown = |events: &Events| events.shown().map(|event| event.id).collect::<Vec<_>>();
+        events.worse();
+        assert_eq!(shown(&events), [1, 2]);
+        events.worse();
+        assert_eq!(shown(&events), [1]);
+        events.worse();
+        events.only(1);
+        events.only(1);
+        assert_eq!((shown(&events), events.shown_only()), (vec![1, 3], vec![t!("kind-node")]));
+        events.only(-2);
+        assert_eq!((shown(&events), events.all_shown()), (vec![1, 2, 3], false));
     }
 
-    /// Takes the difference between two states of the mesh.
-    pub fn compare_mesh(&mut self, old: &MeshStatus, new: &MeshStatus, at: Timestamp) {
-        for peer in &new.peers {
-            let Some(was) = old.peers.iter().find(|p| p.name == peer.name) else { continue };
-            let name = peer.name.as_str();
-            let up = |state| state == PeerState::Connected;
-            match (up(was.state), up(peer.state)) {
-                (true, false) => {
-                    let text = t!("event-peer-stale", node = name);
-                    self.push(at, Tone::Bad, Kind::Mesh, name, text, None);
-                }
-                (false, true) => {
-                    let cause = self.before(Kind::Mesh, name, at);
-                    let text = t!("event-peer-connected", node = name);
-                    self.push(at, Tone::Good, Kind::Mesh, name, text, cause);
-                }
-                _ => {}
-            }
-            if was.path != peer.path {
-                let cause = self.before(Kind::Mesh, name, at);
-                let text = t!("event-peer-path", node = name, path = words::path(&peer.path));
-                let tone = if peer.path == "direct" { Tone::Good } else { Tone::Warn };
-                self.push(at, tone, Kind::Mesh, name, text, cause);
-            }
-            if was.public_key != peer.public_key {
-                let text = t!("event-peer-key", node = name);
-                self.push(at, Tone::Plain, Kind::Mesh, name, text, None);
-            }
-        }
+    #[test]
+    fn the_past_is_bounded_and_chains_end() {
+        let mut events = Events::default();
+        (1..=600).for_each(|id| events.hear(&event(id, id as i64, EventKind::NodeLost, Some(id))));
+        assert_eq!((events.all().len(), events.chain(600).len()), (KEPT, 1));
     }
 }

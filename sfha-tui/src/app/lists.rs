@@ -79,7 +79,7 @@ enum Key {
     Text(String),
 }
 
-/// One row: what it is, the section it stands in, its place, and the text that a search looks at.
+/// One row: what it is, the section it stands in, its place, and the text that a search looks at, if there is one.
 struct Entry {
     item: Item,
     section: u8,
@@ -93,8 +93,9 @@ impl App {
     pub fn listing(&self, view: View) -> Vec<Item> {
         let list = self.list(view);
         let sort = view.sorts().get(list.sort).copied().unwrap_or(SortBy::Name);
-        let mut entries = self.entries(view, sort);
-        if view.filters() && view != View::Logs && !list.filter.is_empty() {
+        let searched = view.filters() && view != View::Logs && !list.filter.is_empty();
+        let mut entries = self.entries(view, sort, searched);
+        if searched {
             let wanted: Vec<String> =
                 list.filter.to_lowercase().split_whitespace().map(str::to_owned).collect();
             entries.retain(|entry| {
@@ -106,7 +107,11 @@ impl App {
             entries.sort_by(|a, b| {
                 let order = a.key.cmp(&b.key);
                 let order = if list.reverse { order.reverse() } else { order };
-                a.section.cmp(&b.section).then(order).then_with(|| name(&a.item).cmp(&name(&b.item)))
+                a.section.cmp(&b.section).then(order).then_with(|| match sort {
+                    // The key is the name.
+                    SortBy::Name => std::cmp::Ordering::Equal,
+                    _ => name(&a.item).cmp(&name(&b.item)),
+                })
             });
         }
         entries.into_iter().map(|entry| entry.item).collect()
@@ -114,34 +119,41 @@ impl App {
 
     /// Rows of the view without its filter.
     pub fn total(&self, view: View) -> usize {
-        self.entries(view, SortBy::Name).len()
+        match view {
+            View::Events => self.events.all().len(),
+            _ => self.entries(view, SortBy::Name, false).len(),
+        }
     }
 
-    fn entries(&self, view: View, sort: SortBy) -> Vec<Entry> {
+    /// The text is made only for a search: at each change of the cluster, all rows are looked at.
+    fn entries(&self, view: View, sort: SortBy, searched: bool) -> Vec<Entry> {
         let mut entries = Vec::new();
         match view {
             View::Overview => {
-                self.nodes(0, sort, &mut entries);
-                self.resources(sort, &mut entries);
-                self.peers(9, sort, &mut entries);
+                self.nodes(0, sort, false, &mut entries);
+                self.resources(sort, false, &mut entries);
+                self.peers(9, sort, false, &mut entries);
                 few(&mut entries);
             }
-            View::Mesh => self.peers(0, sort, &mut entries),
-            View::Resources => self.resources(sort, &mut entries),
-            View::Nodes | View::Fencing => self.nodes(0, sort, &mut entries),
-            View::Events => entries.extend(self.events.all().map(|event| Entry {
+            View::Mesh => self.peers(0, sort, searched, &mut entries),
+            View::Resources => {
+                self.resources(sort, searched, &mut entries);
+                self.constraints(sort, searched, &mut entries);
+            }
+            View::Nodes | View::Fencing => self.nodes(0, sort, searched, &mut entries),
+            View::Events => entries.extend(self.events.shown().map(|event| Entry {
                 item: Item::Event(event.id),
                 section: 0,
                 tone: event.tone,
                 key: Key::Number(0),
-                text: format!("{} {}", event.kind.label(), event.text),
+                text: text(searched, || format!("{} {}", event.kind.label(), event.text)),
             })),
             View::Logs | View::Help => {}
         }
         entries
     }
 
-    fn nodes(&self, section: u8, sort: SortBy, into: &mut Vec<Entry>) {
+    fn nodes(&self, section: u8, sort: SortBy, searched: bool, into: &mut Vec<Entry>) {
         let Some(status) = &self.status else { return };
         for node in &status.nodes {
             let (tone, state) = words::node(node);
@@ -153,12 +165,14 @@ impl App {
                 _ => natural(&node.name),
             };
             let NodeStatus { name, address, .. } = node;
-            let text = format!("{name} {state} {address} {} {}", words::roles(node, status), held.join(" "));
+            let text = text(searched, || {
+                format!("{name} {state} {address} {} {}", words::roles(node, status), held.join(" "))
+            });
             into.push(Entry { item: Item::Node(name.clone()), section, tone, key, text });
         }
     }
 
-    fn resources(&self, sort: SortBy, into: &mut Vec<Entry>) {
+    fn resources(&self, sort: SortBy, searched: bool, into: &mut Vec<Entry>) {
         let Some(status) = &self.status else { return };
         let key = |name: &str, tone, node: Option<&String>| match sort {
             SortBy::State => worst(tone),
@@ -168,27 +182,44 @@ impl App {
         for vip in &status.vips {
             let (tone, state) = words::vip(vip);
             let VipStatus { name, address, holder, .. } = vip;
-            let text = format!("vip {name} {state} {address} {}", words::vip_place(vip, true));
+            let text =
+                text(searched, || format!("vip {name} {state} {address} {}", words::vip_place(vip, true)));
             let key = key(name, tone, holder.as_ref());
             into.push(Entry { item: Item::Vip(name.clone()), section: 1, tone, key, text });
         }
         for service in &status.services {
             let (tone, state) = words::service(&service.state);
             let ServiceStatus { name, unit, holder, .. } = service;
-            let text = format!("service {name} {state} {unit} {}", holder.as_deref().unwrap_or_default());
+            let text = text(searched, || {
+                format!("service {name} {state} {unit} {}", holder.as_deref().unwrap_or_default())
+            });
             let key = key(name, tone, holder.as_ref());
             into.push(Entry { item: Item::Service(name.clone()), section: 2, tone, key, text });
         }
         for check in &status.health {
             let (tone, state) = words::health(check.healthy);
             let error = check.last_error.as_deref().unwrap_or_default();
-            let text = format!("check {} {state} {} {error}", check.name, check.kind);
+            let text = text(searched, || format!("check {} {state} {} {error}", check.name, check.kind));
             let key = key(&check.name, tone, None);
             into.push(Entry { item: Item::Check(check.name.clone()), section: 3, tone, key, text });
         }
     }
 
-    fn peers(&self, section: u8, sort: SortBy, into: &mut Vec<Entry>) {
+    fn constraints(&self, sort: SortBy, searched: bool, into: &mut Vec<Entry>) {
+        let Some(status) = &self.status else { return };
+        for (number, constraint) in status.constraints.iter().enumerate() {
+            let Some((name, rule)) = words::constraint(constraint) else { continue };
+            let (tone, state) = words::kept(status, constraint);
+            let key = match sort {
+                SortBy::State => worst(tone),
+                _ => natural(name),
+            };
+            let text = text(searched, || format!("{name} {state} {rule}"));
+            into.push(Entry { item: Item::Constraint(number), section: 4, tone, key, text });
+        }
+    }
+
+    fn peers(&self, section: u8, sort: SortBy, searched: bool, into: &mut Vec<Entry>) {
         let Some(mesh) = &self.mesh else { return };
         for peer in &mesh.peers {
             let (tone, state) = words::peer_state(peer);
@@ -207,10 +238,16 @@ impl App {
                 _ => natural(&peer.name),
             };
             let PeerStatus { name, ip, endpoint, path, .. } = peer;
-            let text = format!("{name} {state} {ip} {} {path}", endpoint.as_deref().unwrap_or_default());
+            let text = text(searched, || {
+                format!("{name} {state} {ip} {} {path}", endpoint.as_deref().unwrap_or_default())
+            });
             into.push(Entry { item: Item::Peer(name.clone()), section, tone, key, text });
         }
     }
+}
+
+fn text(searched: bool, make: impl FnOnce() -> String) -> String {
+    if searched { make() } else { String::new() }
 }
 
 /// Where there are many of a kind, the overview shows those that are not as they should be. Nodes are
@@ -255,6 +292,7 @@ fn name(item: &Item) -> Key {
             natural(name)
         }
         Item::Event(number) => Key::Number(i64::try_from(*number).unwrap_or(i64::MAX)),
+        Item::Constraint(number) => Key::Number(i64::try_from(*number).unwrap_or(i64::MAX)),
     }
 }
 

@@ -63,6 +63,10 @@ pub enum Msg {
     Pane,
     /// A key for the widgets of the log.
     Log(TuiWidgetEvent),
+    /// Only events of the next kind, or of the one before.
+    Only(i32),
+    /// Only worse events; after the worst, all again.
+    Worse,
     /// Everything that is not as it should be.
     Concerns,
     /// What can be done.

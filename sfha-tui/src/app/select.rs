@@ -17,6 +17,8 @@ pub enum Item {
     Peer(String),
     /// Something that happened, by its number.
     Event(u64),
+    /// What ties two resources together, by its place in the configuration.
+    Constraint(usize),
 }
 
 impl Item {
@@ -24,7 +26,7 @@ impl Item {
     pub fn node(&self) -> Option<&str> {
         match self {
             Self::Node(name) | Self::Peer(name) => Some(name),
-            Self::Vip(_) | Self::Service(_) | Self::Check(_) | Self::Event(_) => None,
+            Self::Vip(_) | Self::Service(_) | Self::Check(_) | Self::Event(_) | Self::Constraint(_) => None,
         }
     }
 }
@@ -78,14 +80,14 @@ impl App {
         self.list_mut().selected = selected;
     }
 
-    /// In every view, a selection of something that is gone moves to the first line.
+    /// A selection of something that is gone, or is not shown, moves to the first line. Lists of other views are
+    /// looked at when they are shown.
     pub(super) fn keep_selection(&mut self) {
-        for view in View::TABS {
-            let items = self.listing(view);
-            let list = self.lists.entry(view).or_default();
-            if list.selected.as_ref().is_none_or(|item| !items.contains(item)) {
-                list.selected = if view == View::Events { None } else { items.into_iter().next() };
-            }
+        let view = self.view;
+        let items = self.listing(view);
+        let list = self.list_mut();
+        if list.selected.as_ref().is_none_or(|item| !items.contains(item)) {
+            list.selected = if view == View::Events { None } else { items.into_iter().next() };
         }
     }
 }

@@ -19,10 +19,12 @@ use super::App;
 use crate::problem::Problem;
 use crate::t;
 
+mod forecast;
 mod form;
 mod plan;
 mod run;
 
+pub use forecast::Forecast;
 pub use form::{Field, Name};
 
 /// What a wizard does.
@@ -159,6 +161,8 @@ pub struct Wizard {
     pub stage: Stage,
     /// Someone wanted to go on: what is missing is shown.
     pub complaining: bool,
+    /// What would move.
+    pub forecast: Forecast,
 }
 
 impl Wizard {
@@ -228,7 +232,7 @@ impl App {
             // A new target is a new question, unless the old one is still at work.
             if target.is_none() || wizard.busy() {
                 self.wizard = Some(wizard);
-                return;
+                return self.foresee();
             }
         }
         if !self.offers(kind) {
@@ -238,7 +242,9 @@ impl App {
         let fields = form::fields(self, kind, target);
         let known = target.is_some() || fields.is_empty();
         let stage = if known { Stage::Review { typed: Input::default() } } else { Stage::Form };
-        self.wizard = Some(Wizard { kind, fields, focus: 0, stage, complaining: false });
+        let forecast = Forecast::default();
+        self.wizard = Some(Wizard { kind, fields, focus: 0, stage, complaining: false, forecast });
+        self.foresee();
     }
 
     /// What is wrong with a field, if anything is.
@@ -299,10 +305,13 @@ impl App {
                 } else {
                     wizard.complaining = false;
                     wizard.stage = Stage::Review { typed: Input::default() };
+                    wizard.forecast = Forecast::default();
+                    self.foresee();
                 }
             }
             Stage::Review { typed } => {
-                if wizard.password().is_none_or(|wanted| wanted == typed.value().trim()) {
+                let meant = wizard.password().is_none_or(|wanted| wanted == typed.value().trim());
+                if meant && !wizard.awaits_plan(self.now) {
                     self.start();
                 }
             }

@@ -5,8 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sfha_proto::history::{History, HistoryEvent, HistoryParams};
 use sfha_proto::mesh::MeshStatus;
-use sfha_proto::message::{LogLine, Notification, Outcome, Progress, ServerLine, method};
+use sfha_proto::message::{
+    LogLine, Notification, Outcome, Progress, Response, ServerLine, SubscribeParams, Topic, method,
+};
 use sfha_proto::status::ClusterStatus;
 use sfha_proto::{ErrorCode, Failure};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -22,6 +25,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 const ASK_AFTER: Duration = Duration::from_secs(2);
 /// A daemon that says nothing for this long, not even an answer, is given up.
 const SILENCE: Duration = Duration::from_secs(15);
+/// Events of the past that are asked for.
+const PAST: u32 = 300;
 
 /// What the dashboard hears.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +42,8 @@ pub enum LinkEvent {
     Status(Box<ClusterStatus>),
     /// The mesh as it is now.
     Mesh(Box<MeshStatus>),
+    /// What has happened, the oldest first; some of it may have been told before.
+    Happened(Vec<HistoryEvent>),
     /// A line of the daemon's log.
     Log(LogLine),
     /// A step of an order that is under way.
@@ -72,17 +79,19 @@ struct Closed;
 /// Runs until the dashboard is gone.
 pub async fn run(socket: &Path, events: Sender<LinkEvent>, mut orders: Receiver<Order>) {
     let mut pause = FIRST_PAUSE;
+    let mut after = None;
     loop {
         let error = match Connection::open(socket).await {
             Err(error) => error,
             Ok(connection) => {
-                let mut talk = Talk::new(connection, &events);
+                let mut talk = Talk::new(connection, &events, after);
                 match talk.run(&mut orders).await {
                     Err(Closed) => return,
                     Ok(error) => {
                         if talk.fruitful {
                             pause = FIRST_PAUSE;
                         }
+                        after = talk.after;
                         if talk.fail_pending(&error).await.is_err() {
                             return;
                         }
@@ -130,6 +139,10 @@ struct Talk<'a> {
     pending: BTreeMap<u64, u64>,
     /// Id of the request that asks for the mesh.
     asked: Option<u64>,
+    /// Id of the request that asks for the past.
+    past: Option<u64>,
+    /// Number of the last event that is known: what comes after it is told, over all connections.
+    after: Option<u64>,
     heard: Instant,
     mesh_heard: Instant,
     /// A status came: the next attempt may follow soon.
@@ -137,13 +150,15 @@ struct Talk<'a> {
 }
 
 impl<'a> Talk<'a> {
-    fn new(connection: Connection, events: &'a Sender<LinkEvent>) -> Self {
+    fn new(connection: Connection, events: &'a Sender<LinkEvent>, after: Option<u64>) -> Self {
         let now = Instant::now();
         Self {
             connection,
             events,
             pending: BTreeMap::new(),
             asked: None,
+            past: None,
+            after,
             heard: now,
             mesh_heard: now,
             fruitful: false,
@@ -158,7 +173,7 @@ impl<'a> Talk<'a> {
     async fn run(&mut self, orders: &mut Receiver<Order>) -> Result<ClientError, Closed> {
         let version = self.connection.greeting.sfha.clone();
         self.tell(LinkEvent::Connected { version }).await?;
-        if let Err(error) = self.connection.outgoing.send(method::SUBSCRIBE, json!({})).await {
+        if let Err(error) = self.subscribe().await {
             return Ok(error);
         }
         let mut beat = interval(Duration::from_secs(1));
@@ -179,6 +194,38 @@ impl<'a> Talk<'a> {
                 return Ok(error);
             }
         }
+    }
+
+    /// First how things are, then what has happened: all that is kept, or what came after the last that is known.
+    async fn subscribe(&mut self) -> Result<(), ClientError> {
+        self.connection.outgoing.send(method::SUBSCRIBE, json!({})).await?;
+        if self.after.is_some() {
+            return self.follow().await;
+        }
+        let params = HistoryParams { limit: Some(PAST), ..HistoryParams::default() };
+        let params = serde_json::to_value(params).unwrap_or_default();
+        self.past = Some(self.connection.outgoing.send(method::HISTORY, params).await?);
+        Ok(())
+    }
+
+    async fn follow(&mut self) -> Result<(), ClientError> {
+        let params = SubscribeParams { topics: Some(vec![Topic::History]), after: self.after };
+        let params = serde_json::to_value(params).unwrap_or_default();
+        self.connection.outgoing.send(method::SUBSCRIBE, params).await.map(drop)
+    }
+
+    /// The past came, or there is none yet: then everything that comes is new.
+    async fn past(&mut self, outcome: Outcome) -> Result<Option<ClientError>, Closed> {
+        let history = match outcome {
+            Outcome::Result(value) => serde_json::from_value::<History>(value).ok(),
+            Outcome::Error(_) => None,
+        };
+        let events = history.map(|history| history.events).unwrap_or_default();
+        self.after = Some(events.last().map_or(0, |event| event.id));
+        if !events.is_empty() {
+            self.tell(LinkEvent::Happened(events)).await?;
+        }
+        Ok(self.follow().await.err())
     }
 
     async fn order(&mut self, order: Order) -> Result<(), ClientError> {
@@ -202,9 +249,11 @@ impl<'a> Talk<'a> {
         self.heard = Instant::now();
         match line {
             ServerLine::Notification(notification) => self.notification(notification).await?,
-            ServerLine::Response(response) => {
-                let Some(id) = response.id else { return Ok(None) };
-                if self.asked == Some(id) {
+            ServerLine::Response(response @ Response { id: Some(id), .. }) => {
+                if self.past == Some(id) {
+                    self.past = None;
+                    return self.past(response.outcome).await;
+                } else if self.asked == Some(id) {
                     self.asked = None;
                     self.mesh_heard = Instant::now();
                     if let Outcome::Result(value) = response.outcome
@@ -223,6 +272,7 @@ impl<'a> Talk<'a> {
                     return Ok(Some(failure.into()));
                 }
             }
+            ServerLine::Response(_) => {}
         }
         Ok(None)
     }
@@ -241,6 +291,13 @@ impl<'a> Talk<'a> {
                     tracing::debug!(%error, "a status that does not read");
                     Ok(())
                 }
+            },
+            "history" => match serde_json::from_value::<HistoryEvent>(notification.data) {
+                Ok(event) => {
+                    self.after = Some(event.id);
+                    self.tell(LinkEvent::Happened(vec![event])).await
+                }
+                Err(_) => Ok(()),
             },
             "log" => match serde_json::from_value(notification.data) {
                 Ok(line) => self.tell(LinkEvent::Log(line)).await,

@@ -114,17 +114,7 @@ fn reason(change: &Change) -> Option<String> {
         return Some(t!("simulate-two-holders", name = name));
     }
     if change.holders.is_empty() {
-        let why = match (change.why.as_deref(), &change.waits_for) {
-            (Some("no-quorum"), _) => t!("simulate-why-no-quorum"),
-            (Some("maintenance"), _) => t!("simulate-why-maintenance"),
-            (Some("no-candidate"), _) => t!("simulate-why-no-candidate"),
-            (Some("stuck"), _) => t!("simulate-why-stuck"),
-            (Some("not-harmless"), _) => t!("simulate-why-not-harmless"),
-            (Some("waits"), Some(first)) => t!("simulate-why-waits", first = first.as_str()),
-            (Some(code), _) => words::problem(code),
-            (None, _) => return None,
-        };
-        return Some(t!("simulate-because", name = name, why = why));
+        return words::why_nobody(change).map(|why| t!("simulate-because", name = name, why = why));
     }
     let waits = change.waits.iter().filter(|wait| wait.ms >= 100).map(|wait| {
         let time = format::millis(wait.ms);

@@ -49,8 +49,12 @@ impl Screen {
         }
     }
 
-    /// Draws one frame.
+    /// Draws one frame. Fails when a panic beside the dashboard has given the terminal back: nothing is drawn over
+    /// what it said.
     pub fn draw(&mut self, draw: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+        if !TAKEN.load(Ordering::SeqCst) {
+            return Err(io::Error::other("a part of the dashboard has panicked"));
+        }
         self.terminal.draw(draw).map(drop)
     }
 
@@ -104,4 +108,65 @@ fn give_back() {
     let _ = stdout.write_all(MOUSE_OFF.as_bytes());
     let _ = stdout.queue(LeaveAlternateScreen).and_then(|out| out.queue(Show)).and_then(|out| out.flush());
     let _ = disable_raw_mode();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+    use std::process::Command;
+
+    use nix::pty::openpty;
+    use nix::sys::termios::{LocalFlags, tcgetattr};
+
+    use super::*;
+
+    /// Not a test by itself: what the next one runs in a process with a terminal.
+    #[test]
+    #[ignore = "run by the test below"]
+    fn takes_the_terminal_and_panics() {
+        let mut screen = Screen::enter().unwrap();
+        screen.draw(|_| {}).unwrap();
+        // As a task beside the dashboard would.
+        let _ = std::thread::spawn(|| panic!("on purpose")).join();
+        assert!(screen.draw(|_| panic!("drawn over it")).is_err());
+        panic!("on purpose, too");
+    }
+
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_it_is_told() {
+        let pty = openpty(None, None).unwrap();
+        let slave = || pty.slave.try_clone().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "console::terminal::tests::takes_the_terminal_and_panics",
+                "--ignored",
+                "--nocapture",
+            ])
+            .stdin(slave())
+            .stdout(slave())
+            .stderr(slave())
+            .spawn()
+            .unwrap();
+        let mut master = std::fs::File::from(pty.master);
+        // The slave stays open: what was written is read up to the last words.
+        let (mut written, mut chunk) = (Vec::new(), [0; 4096]);
+        let text = |written: &[u8]| String::from_utf8_lossy(written).into_owned();
+        while !text(&written).contains("1 failed") {
+            let count = master.read(&mut chunk).unwrap();
+            assert!(count > 0, "{}", text(&written));
+            written.extend_from_slice(&chunk[..count]);
+        }
+        assert!(!child.wait().unwrap().success());
+        let text = text(&written);
+        let (taken, rest) = text.split_once("\x1b[?1049h").unwrap();
+        assert!(!taken.contains("on purpose"));
+        let (before, after) = rest.split_once("\x1b[?1049l").unwrap();
+        assert!(!before.contains("on purpose") && after.contains("on purpose, too"), "{text:?}");
+        assert!(!after.contains("drawn over it"), "{text:?}");
+        assert!(before.contains("\x1b[?1000l") && after.contains("\x1b[?25h"), "{text:?}");
+        let flags = tcgetattr(pty.slave.as_fd()).unwrap().local_flags;
+        assert!(flags.contains(LocalFlags::ECHO | LocalFlags::ICANON), "the terminal was left raw");
+    }
 }

@@ -9,8 +9,8 @@ use sfha_proto::fencing::{
 };
 use sfha_proto::mesh::{Backend, EndpointProblem, MeshStatus, PairStatus, PeerState, PeerStatus};
 use sfha_proto::status::{
-    ClusterStatus, Detection, HealthStatus, MeshSummary, NodeStatus, Phase, QuorumStatus, ServiceStatus,
-    StateVersion, VipState, VipStatus,
+    ClusterStatus, ConstraintStatus, Detection, HealthStatus, Load, MeshSummary, NodeStatus, Phase,
+    QuorumStatus, ServiceStatus, StateVersion, VipState, VipStatus,
 };
 
 use super::world::{DETECTION_MS, HERE, Node, Service, TAKEOVER_MS, Vip, World};
@@ -89,6 +89,8 @@ impl World {
             state: Some(self.state()),
             config_file: None,
             links: Vec::new(),
+            constraints: self.services.iter().flat_map(ties).collect(),
+            load: Some(self.daemon_load()),
             maintenance_until: None,
             mesh_detail: Some(mesh),
         }
@@ -112,6 +114,7 @@ impl World {
             target: vip.moving.map(|(to, _)| name(to)),
             problem: None,
             conflict_with: None,
+            prefer: Vec::new(),
         }
     }
 
@@ -134,7 +137,13 @@ impl World {
             target: None,
             problem: None,
             elsewhere: Vec::new(),
+            prefer: Vec::new(),
         }
+    }
+
+    fn daemon_load(&self) -> Load {
+        let uptime_s = u64::try_from(self.now.as_second() - self.begun.as_second()).unwrap_or(0) + 11_520;
+        Load { cpu: Some(0.002), memory_bytes: Some(5_120_000), uptime_s }
     }
 
     fn checks(&self) -> Vec<HealthStatus> {
@@ -279,6 +288,13 @@ fn fencing(node: &Node) -> NodeFencing {
         switching_on: false,
         error: None,
     }
+}
+
+/// A service comes after its VIP, on the same node.
+fn ties(service: &Service) -> [ConstraintStatus; 2] {
+    let (first, then) = (service.with.clone(), service.name.clone());
+    let together = ConstraintStatus::Colocation { resource: then.clone(), with: first.clone() };
+    [together, ConstraintStatus::Order { first, then }]
 }
 
 /// Time-out of the watchdogs.

@@ -104,6 +104,7 @@ impl World {
                     None => Err(not_found("node", &node())),
                 }
             }
+            method::SIMULATE => self.foresee(params),
             method::FAILOVER => self.failover(tag, text("to").as_deref()),
             method::MESH_TOKEN => self.token(params["expires_s"].as_i64().unwrap_or(3600), text("ip")),
             method::MESH_TOKENS => Ok(serde_json::to_value(self.listed()).ok()),
@@ -203,7 +204,8 @@ impl World {
         let number = self.nodes.len() + 1;
         let made = TokenMade {
             schema: SCHEMA,
-            token: format!("sfha-join://{}", "eyJ2IjoxLCJkZW1vIjp0cnVlfQ".repeat(6)),
+            // As long as a real one.
+            token: format!("sfha-join://{}", "eyJ2IjoxLCJkZW1vIjp0cnVlfQ".repeat(22)),
             id: format!("d3m0{:04x}", self.tokens.len() + 0xa1),
             ip: Some(ip.unwrap_or_else(|| format!("10.100.0.{number}"))),
             expires: (self.now + SignedDuration::from_secs(seconds)).to_string(),

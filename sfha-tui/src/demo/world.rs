@@ -1,6 +1,10 @@
 //! The invented world: a clock, nodes, and what they hold.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use sfha_core::Time;
+use sfha_core::history::{Moment, Tracker};
 use sfha_proto::message::LogLine;
 
 use super::line;
@@ -72,7 +76,7 @@ pub struct Service {
 
 /// The invented cluster.
 pub struct World {
-    begun: Timestamp,
+    pub begun: Timestamp,
     pub now: Timestamp,
     told: Timestamp,
     pub nodes: Vec<Node>,
@@ -85,6 +89,8 @@ pub struct World {
     pub maintenance: bool,
     pub version: u64,
     pub out: Vec<LinkEvent>,
+    /// Makes the history as the daemon's does.
+    tracker: Tracker,
 }
 
 impl World {
@@ -124,8 +130,11 @@ impl World {
             maintenance: false,
             version: 17,
             out: Vec::new(),
+            tracker: Tracker::new(HERE, 0),
         };
         world.nodes[1].traffic = (48_213_004.0, 112_904_337.0);
+        let started = world.tracker.started(env!("CARGO_PKG_VERSION"), world.moment());
+        world.out.push(LinkEvent::Happened(started));
         world.tell("INFO", "event_loop", "quorate votes=3 expected=3 leader=node1".to_owned());
         world
     }
@@ -146,13 +155,26 @@ impl World {
         changed || due
     }
 
-    /// Everything that is to be told: log, progress, answers, and the state if it changed.
+    /// Everything that is to be told: log, progress, answers, and the state and what happened if it changed.
     pub fn news(&mut self, changed: bool) -> Vec<LinkEvent> {
         let mut news = std::mem::take(&mut self.out);
         if changed {
-            news.push(LinkEvent::Status(Box::new(self.status(self.now))));
+            let (status, now) = (Arc::new(self.status(self.now)), self.moment());
+            let mut events = self.tracker.status(&status, now);
+            if let Some(mesh) = &status.mesh_detail {
+                events.extend(self.tracker.mesh(&Arc::new(mesh.clone()), now));
+            }
+            news.push(LinkEvent::Status(Box::new((*status).clone())));
+            if !events.is_empty() {
+                news.push(LinkEvent::Happened(events));
+            }
         }
         news
+    }
+
+    fn moment(&self) -> Moment {
+        let ms = self.now.as_millisecond() - self.begun.as_millisecond();
+        Moment { at: Time::from_micros(u64::try_from(ms).unwrap_or(0) * 1000), clock: self.now }
     }
 
     /// Logs a line.

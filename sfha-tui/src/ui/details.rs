@@ -2,7 +2,9 @@
 
 use ratatui::text::{Line, Span};
 use sfha_proto::mesh::PeerStatus;
-use sfha_proto::status::{ClusterStatus, HealthStatus, NodeStatus, ServiceStatus, VipStatus};
+use sfha_proto::status::{
+    ClusterStatus, ConstraintStatus, HealthStatus, NodeStatus, ServiceStatus, VipStatus,
+};
 use unicode_width::UnicodeWidthStr;
 
 use super::{theme, why};
@@ -30,6 +32,9 @@ pub fn pairs(app: &App, item: &Item) -> Vec<Pair> {
             status.health.iter().find(|c| c.name == *name).map(|c| check(app, c)).unwrap_or_default()
         }
         Item::Event(_) => Vec::new(),
+        Item::Constraint(number) => {
+            status.constraints.get(*number).map(|known| constraint(status, known)).unwrap_or_default()
+        }
         Item::Peer(name) => {
             let peers = app.mesh.iter().flat_map(|mesh| &mesh.peers);
             peers.into_iter().find(|p| p.name == *name).map(|p| peer(app, p)).unwrap_or_default()
@@ -46,6 +51,7 @@ pub fn title(item: &Item) -> String {
         Item::Check(name) => t!("details-check", name = name.as_str()),
         Item::Peer(name) => t!("details-peer", name = name.as_str()),
         Item::Event(_) => t!("section-chain"),
+        Item::Constraint(_) => t!("details-constraint"),
     }
 }
 
@@ -81,6 +87,9 @@ fn node(app: &App, status: &ClusterStatus, node: &NodeStatus) -> Vec<Pair> {
         let tone = if Some(state) == status.state.as_ref() { Tone::Plain } else { Tone::Warn };
         pairs.push((t!("pair-state-version"), text, tone));
     }
+    if let Some(load) = status.load.as_ref().filter(|_| here) {
+        pairs.push(plain(t!("pair-load"), words::load(load)));
+    }
     if let Some(fencing) = status.fencing.nodes.iter().find(|known| known.name == node.name) {
         let (tone, phase) = words::fencing::phase(fencing.phase);
         let details = words::fencing::details(fencing, app.status_age_ms());
@@ -88,6 +97,12 @@ fn node(app: &App, status: &ClusterStatus, node: &NodeStatus) -> Vec<Pair> {
         pairs.push((t!("fact-fencing"), both, tone));
     }
     pairs
+}
+
+fn constraint(status: &ClusterStatus, constraint: &ConstraintStatus) -> Vec<Pair> {
+    let (tone, state) = words::kept(status, constraint);
+    let Some((name, rule)) = words::constraint(constraint) else { return Vec::new() };
+    vec![(t!("pair-state"), state, tone), plain(t!("pair-bound"), name), plain(t!("pair-rule"), rule)]
 }
 
 fn vip(app: &App, vip: &VipStatus) -> Vec<Pair> {
@@ -98,6 +113,9 @@ fn vip(app: &App, vip: &VipStatus) -> Vec<Pair> {
         plain(t!("pair-interface"), vip.interface.clone().unwrap_or_else(|| t!("interface-auto"))),
         plain(t!("pair-holder"), words::vip_place(vip, app.look.utf8)),
     ];
+    if !vip.prefer.is_empty() {
+        pairs.push(plain(t!("pair-prefers"), vip.prefer.join(", ")));
+    }
     if let Some(problem) = &vip.problem {
         pairs.push((t!("pair-problem"), words::problem(problem), Tone::Bad));
     }
@@ -114,6 +132,9 @@ fn service(app: &App, service: &ServiceStatus) -> Vec<Pair> {
         (t!("pair-health"), health, health_tone),
         plain(t!("pair-failures"), service.failures.to_string()),
     ];
+    if !service.prefer.is_empty() {
+        pairs.push(plain(t!("pair-prefers"), service.prefer.join(", ")));
+    }
     if let Some(problem) = words::service_problem(service) {
         pairs.push((t!("pair-problem"), problem, Tone::Bad));
     }

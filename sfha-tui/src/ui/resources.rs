@@ -1,4 +1,4 @@
-//! VIPs, services and health checks, and why the selected one is where it is.
+//! VIPs, services, health checks and constraints, and why the selected one is where it is.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -11,11 +11,15 @@ use crate::app::{App, EventKind, View};
 /// Draws the view.
 pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
     let items = app.listing(View::Resources);
-    let sections: Vec<_> =
-        [sections::vips(app, &items), sections::services(app, &items), sections::checks(app, &items)]
-            .into_iter()
-            .flatten()
-            .collect();
+    let sections: Vec<_> = [
+        sections::vips(app, &items),
+        sections::services(app, &items),
+        sections::checks(app, &items),
+        sections::constraints(app, &items),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let width = if area.width >= super::WIDE { area.width * 2 / 5 - 2 } else { area.width };
     let detail = detail(app, usize::from(width));
     let kinds = [EventKind::Vip, EventKind::Service, EventKind::Check];

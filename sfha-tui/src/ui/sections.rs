@@ -144,19 +144,34 @@ fn named<'a, T>(all: &'a [T], name: &str, of: impl Fn(&T) -> &str) -> Option<&'a
 pub fn nodes(app: &App, items: &[Item]) -> Option<Section> {
     let status = app.status.as_ref()?;
     let online = status.nodes.iter().filter(|node| node.online).count();
-    let mut grid = Grid::new(vec![
+    let mut columns = vec![
         Column::left(t!("col-name"), u8::MAX),
         Column::left(t!("col-state"), u8::MAX),
         Column::right(t!("col-id"), 1),
         Column::left(t!("col-address"), 3),
         Column::left(t!("col-role"), 4),
         Column::left(t!("col-holds"), 5),
-    ]);
+    ];
+    // Where nodes are all there is.
+    if app.view == View::Nodes {
+        columns.push(Column::whole(t!("col-program"), 0));
+        columns.push(Column::whole(t!("col-state-version"), 0));
+    }
+    let mut grid = Grid::new(columns);
     let mut shown = Vec::new();
     for item in items {
         let Item::Node(name) = item else { continue };
         let Some(node) = named(&status.nodes, name, |node| &node.name) else { continue };
         let (tone, state) = words::node(node);
+        let version = node.state.as_ref().map(|state| {
+            t!(
+                "state-short",
+                epoch = state.epoch,
+                version = state.version,
+                hash = state.hash.get(..8).unwrap_or(&state.hash)
+            )
+        });
+        let differs = node.state.is_some() && node.state != status.state;
         grid.row(Row {
             mark: theme::mark(app, tone),
             cells: vec![
@@ -166,6 +181,8 @@ pub fn nodes(app: &App, items: &[Item]) -> Option<Section> {
                 text(app, node.address.clone()),
                 text(app, words::roles(node, status)),
                 text(app, holds(app, &node.name)),
+                text(app, node.program.clone().unwrap_or_default()),
+                toned(app, if differs { Tone::Warn } else { Tone::Plain }, version.unwrap_or_default()),
             ],
             selected: is(app, item),
         });
@@ -333,6 +350,38 @@ pub fn checks(app: &App, items: &[Item]) -> Option<Section> {
         }
         .hiding(app, status.health.len(), View::Resources),
     )
+}
+
+/// The constraints of the listing; nothing where the cluster has none.
+pub fn constraints(app: &App, items: &[Item]) -> Option<Section> {
+    let status = app.status.as_ref().filter(|status| !status.constraints.is_empty())?;
+    let mut grid = Grid::new(vec![
+        Column::left(t!("col-name"), u8::MAX),
+        Column::left(t!("col-state"), u8::MAX),
+        Column::left(t!("col-constraint"), u8::MAX),
+    ]);
+    let mut shown = Vec::new();
+    for item in items {
+        let Item::Constraint(number) = item else { continue };
+        let Some(constraint) = status.constraints.get(*number) else { continue };
+        let Some((name, rule)) = words::constraint(constraint) else { continue };
+        let (tone, state) = words::kept(status, constraint);
+        grid.row(Row {
+            mark: theme::mark(app, tone),
+            cells: vec![text(app, name), toned(app, tone, state), text(app, rule)],
+            selected: is(app, item),
+        });
+        shown.push(item.clone());
+    }
+    let title = t!("section-constraints", count = status.constraints.len());
+    Some(Section {
+        title,
+        state: String::new(),
+        grid,
+        items: shown,
+        empty: empty(app, String::new()),
+        more: None,
+    })
 }
 
 /// The peers of the listing; nothing where the cluster has no mesh.

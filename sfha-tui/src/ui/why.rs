@@ -1,6 +1,6 @@
 //! Why something is where it is, as far as this node can tell.
 
-use sfha_proto::status::{ClusterStatus, NodeStatus, Phase, VipState};
+use sfha_proto::status::{ClusterStatus, ConstraintStatus, NodeStatus, Phase, VipState};
 
 use crate::app::{App, EventKind, Item};
 use crate::t;
@@ -23,6 +23,7 @@ pub fn reasons(app: &App, item: &Item) -> Vec<(Tone, String)> {
             if let Some(holder) = vip.holder.as_deref() {
                 reasons.push((Tone::Good, t!("why-holder", node = holder)));
             }
+            placed(status, name, vip.holder.as_deref(), &vip.prefer, &mut reasons);
             others(status, vip.holder.as_deref(), &mut reasons);
             latest(app, EventKind::Vip, name, &mut reasons);
         }
@@ -43,6 +44,7 @@ pub fn reasons(app: &App, item: &Item) -> Vec<(Tone, String)> {
             if let Some(holder) = service.holder.as_deref() {
                 reasons.push((Tone::Good, t!("why-runs", node = holder)));
             }
+            placed(status, name, service.holder.as_deref(), &service.prefer, &mut reasons);
             others(status, service.holder.as_deref(), &mut reasons);
             latest(app, EventKind::Service, name, &mut reasons);
         }
@@ -61,7 +63,7 @@ pub fn reasons(app: &App, item: &Item) -> Vec<(Tone, String)> {
             }
             latest(app, EventKind::Node, name, &mut reasons);
         }
-        Item::Peer(_) | Item::Event(_) => {}
+        Item::Peer(_) | Item::Event(_) | Item::Constraint(_) => {}
     }
     reasons
 }
@@ -79,6 +81,38 @@ fn vip_state(status: &ClusterStatus, state: VipState, reasons: &mut Vec<(Tone, S
         VipState::Failed => reasons.push((Tone::Bad, t!("why-failed"))),
         VipState::Conflict => reasons.push((Tone::Bad, t!("why-conflict"))),
         VipState::Active | VipState::Unknown => {}
+    }
+}
+
+/// What it was put there for: preference, and what it is tied to.
+fn placed(
+    status: &ClusterStatus,
+    name: &str,
+    holder: Option<&str>,
+    prefer: &[String],
+    reasons: &mut Vec<(Tone, String)>,
+) {
+    match (holder, prefer) {
+        (Some(holder), [first, ..]) if first == holder => {
+            reasons.push((Tone::Good, t!("why-preferred", node = holder)));
+        }
+        (_, [_, ..]) => reasons.push((Tone::Plain, t!("why-prefers", nodes = prefer.join(", ")))),
+        _ => {}
+    }
+    for constraint in &status.constraints {
+        let (tone, text) = match constraint {
+            ConstraintStatus::Colocation { resource, with } if resource == name => {
+                (words::kept(status, constraint).0, t!("why-with", name = with.as_str()))
+            }
+            ConstraintStatus::Order { first, then } if then == name => {
+                (words::kept(status, constraint).0, t!("why-after", name = first.as_str()))
+            }
+            ConstraintStatus::Colocation { resource, with } if with == name => {
+                (Tone::Plain, t!("why-followed", name = resource.as_str()))
+            }
+            _ => continue,
+        };
+        reasons.push((tone, text));
     }
 }
 

@@ -284,20 +284,6 @@ fn token(app: &App, invite: &Invite, lines: &mut Vec<Line<'static>>, width: usiz
     let made = &invite.made;
     let state = invite.listed.as_ref().map_or("open", |listed| listed.state.as_str());
     let node = invite.listed.as_ref().and_then(|listed| listed.node.as_deref());
-    if state == "open" {
-        text(app, lines, &t!("token-on-new-node"), Tone::Plain, width);
-        lines.push(Line::default());
-        let bold = Style::new().add_modifier(Modifier::BOLD);
-        lines.push(Line::from(Span::styled("sfha join".to_owned(), bold)));
-        lines.push(Line::default());
-        let chars: Vec<char> = made.token.chars().collect();
-        for part in chars.chunks(width.max(1)) {
-            lines.push(Line::from(Span::styled(part.iter().collect::<String>(), theme::key(app))));
-        }
-        lines.push(Line::default());
-        text(app, lines, &t!("token-copied"), Tone::Dim, width);
-        lines.push(Line::default());
-    }
     let deadline = format::deadline(&made.expires, app.now, &app.zone);
     let about = t!(
         "token-line",
@@ -325,5 +311,15 @@ fn token(app: &App, invite: &Invite, lines: &mut Vec<Line<'static>>, width: usiz
         }
         ("expired", _) => marked(app, lines, Tone::Bad, &t!("token-has-expired"), width),
         _ => marked(app, lines, Tone::Warn, &t!("token-waiting"), width),
+    }
+    // Last, because it is long: on a small terminal, it is what may be cut; the clipboard has it whole.
+    if state == "open" {
+        lines.push(Line::default());
+        text(app, lines, &t!("token-on-new-node"), Tone::Plain, width);
+        let chars: Vec<char> = made.token.chars().collect();
+        for part in chars.chunks(width.max(1)) {
+            lines.push(Line::from(Span::styled(part.iter().collect::<String>(), theme::key(app))));
+        }
+        text(app, lines, &t!("token-copied"), Tone::Dim, width);
     }
 }

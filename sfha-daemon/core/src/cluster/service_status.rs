@@ -54,6 +54,7 @@ impl Cluster {
             target: target.map(named),
             problem,
             elsewhere: strays.map(|(_, id)| named(*id)).collect(),
+            prefer: service.prefer.clone(),
         }
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use sfha_proto::status::{
-    ClusterStatus, MeshSummary, NodeStatus, Phase, QuorumDevice, QuorumStatus, StateVersion, VipState,
-    VipStatus,
+    ClusterStatus, ConstraintStatus, MeshSummary, NodeStatus, Phase, QuorumDevice, QuorumStatus,
+    StateVersion, VipState, VipStatus,
 };
 
 use super::Cluster;
 use crate::ledger::{Slot, Thing};
 use crate::mesh_vips::Holders;
+use crate::resources::Constraint;
 use crate::state::{NodeId, Vip};
 use crate::sync::Sync;
 
@@ -66,6 +67,8 @@ impl Cluster {
             state: Some(version.clone()),
             config_file: None,
             links: Vec::new(),
+            constraints: state.constraints.iter().map(constraint).collect(),
+            load: None,
             mesh_detail: None,
         }
     }
@@ -148,6 +151,14 @@ impl Cluster {
             target,
             problem,
             conflict_with,
+            prefer: vip.prefer.clone(),
         }
+    }
+}
+
+fn constraint(constraint: &Constraint) -> ConstraintStatus {
+    match constraint.clone() {
+        Constraint::Colocation { resource, with } => ConstraintStatus::Colocation { resource, with },
+        Constraint::Order { first, then } => ConstraintStatus::Order { first, then },
     }
 }

@@ -1,6 +1,6 @@
-//! What a wizard is for, and what will happen.
+//! What a wizard is for, and what will happen; what will move is for the simulator to say (`forecast.rs`).
 
-use sfha_proto::status::{ClusterStatus, NodeStatus};
+use sfha_proto::status::ClusterStatus;
 
 use super::{App, Kind, Name, Wizard};
 use crate::t;
@@ -66,10 +66,6 @@ fn fencing_levels(status: &ClusterStatus, name: &str) -> String {
     own.filter(|levels| !levels.is_empty()).unwrap_or(&status.fencing.levels).join(", ")
 }
 
-fn able(node: &NodeStatus) -> bool {
-    node.online && node.daemon && !node.standby
-}
-
 impl App {
     /// What will happen if the wizard's question is answered with yes.
     pub fn plan(&self, wizard: &Wizard) -> Vec<(Tone, String)> {
@@ -100,13 +96,9 @@ impl App {
                 let ip = wizard.value(Name::MeshIp).unwrap_or_default();
                 plan.push((Tone::Plain, t!("plan-peer-add", name = name, ip = ip)));
             }
-            (Kind::VipAdd, Some(status)) => {
+            (Kind::VipAdd, Some(_)) => {
                 let address = wizard.value(Name::VipCidr).unwrap_or_default();
                 plan.push((Tone::Plain, t!("plan-vip-add", address = address)));
-                let holder = self.least_loaded(status, None).unwrap_or_default();
-                if !holder.is_empty() {
-                    plan.push((Tone::Plain, t!("plan-vip-holder", node = holder)));
-                }
             }
             (Kind::VipRemove, Some(status)) => {
                 let name = target.unwrap_or_default();
@@ -126,7 +118,6 @@ impl App {
                 let node = target.unwrap_or_default();
                 let levels = fencing_levels(status, &node);
                 plan.push((Tone::Bad, t!("plan-fence", node = node.as_str(), levels = levels)));
-                self.plan_moves(status, &node, &mut plan);
             }
             (Kind::Unfence, Some(status)) => {
                 let node = target.unwrap_or_default();
@@ -150,10 +141,9 @@ impl App {
                     plan.push((Tone::Warn, t!("plan-rotate-resumes", node = rotating.node.as_str())));
                 }
             }
-            (Kind::Failover, Some(status)) => self.plan_failover(status, target.as_deref(), &mut plan),
-            (Kind::Standby, Some(status)) => {
+            (Kind::Failover, Some(_)) => {}
+            (Kind::Standby, Some(_)) => {
                 let node = target.unwrap_or_default();
-                self.plan_moves(status, &node, &mut plan);
                 plan.push((Tone::Plain, t!("plan-standby", node = node.as_str())));
             }
             (Kind::Unstandby, Some(_)) => {
@@ -164,6 +154,7 @@ impl App {
             }
             (Kind::Maintenance, Some(_)) => plan.push((Tone::Warn, t!("plan-maintenance-on"))),
         }
+        plan.extend(self.forecast(wizard));
         plan
     }
 
@@ -172,7 +163,6 @@ impl App {
             plan.push((Tone::Bad, t!("plan-remove-peer", name = name)));
             return;
         };
-        self.plan_moves(status, name, plan);
         plan.push((Tone::Bad, t!("plan-remove-node", node = name)));
         if !node.online {
             plan.push((Tone::Warn, t!("plan-remove-away", node = name)));
@@ -180,61 +170,5 @@ impl App {
         let left = status.nodes.len() - 1;
         let needed = left / 2 + 1;
         plan.push((Tone::Plain, t!("plan-remove-votes", count = left, needed = needed)));
-    }
-
-    /// Everything goes to one node, whoever has it.
-    fn plan_failover(&self, status: &ClusterStatus, to: Option<&str>, plan: &mut Vec<(Tone, String)>) {
-        let vips = status.vips.iter().map(|vip| (&vip.name, &vip.holder));
-        let services = status.services.iter().map(|service| (&service.name, &service.holder));
-        let held: Vec<&str> = vips
-            .chain(services)
-            .filter(|(_, holder)| holder.is_some() && holder.as_deref() != to)
-            .map(|(name, _)| name.as_str())
-            .collect();
-        match (held.is_empty(), to) {
-            (true, Some(to)) => plan.push((Tone::Plain, t!("plan-all-there", node = to))),
-            (true, None) => plan.push((Tone::Plain, t!("plan-nothing-held"))),
-            (false, _) => self.plan_moves_of(status, &held, to, None, plan),
-        }
-    }
-
-    /// Where everything goes that a node holds.
-    fn plan_moves(&self, status: &ClusterStatus, from: &str, plan: &mut Vec<(Tone, String)>) {
-        let mut held: Vec<&str> = self.held_by(from);
-        let services = status.services.iter().filter(|service| service.holder.as_deref() == Some(from));
-        held.extend(services.map(|service| service.name.as_str()));
-        if held.is_empty() {
-            plan.push((Tone::Plain, t!("plan-holds-nothing", node = from)));
-            return;
-        }
-        self.plan_moves_of(status, &held, None, Some(from), plan);
-    }
-
-    fn plan_moves_of(
-        &self,
-        status: &ClusterStatus,
-        held: &[&str],
-        to: Option<&str>,
-        from: Option<&str>,
-        plan: &mut Vec<(Tone, String)>,
-    ) {
-        if status.maintenance {
-            plan.push((Tone::Warn, t!("plan-in-maintenance")));
-            return;
-        }
-        let names = held.join(", ");
-        let count = held.len();
-        let to = to.map(str::to_owned).or_else(|| self.least_loaded(status, from));
-        match to {
-            Some(to) => plan.push((Tone::Plain, t!("plan-moves", count = count, names = names, to = to))),
-            None => plan.push((Tone::Bad, t!("plan-nowhere", count = count, names = names))),
-        }
-    }
-
-    /// The only node that could take over from that one, if there is only one; else the cluster decides.
-    fn least_loaded(&self, status: &ClusterStatus, without: Option<&str>) -> Option<String> {
-        let mut nodes = status.nodes.iter().filter(|node| able(node) && Some(node.name.as_str()) != without);
-        let first = nodes.next()?;
-        Some(if nodes.next().is_none() { first.name.clone() } else { t!("plan-best-node") })
     }
 }

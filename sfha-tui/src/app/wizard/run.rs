@@ -223,7 +223,7 @@ impl App {
         self.status.as_ref().is_some_and(|status| status.maintenance)
     }
 
-    fn send(&mut self, method: &'static str, params: Value, purpose: Purpose) -> u64 {
+    pub(super) fn send(&mut self, method: &'static str, params: Value, purpose: Purpose) -> u64 {
         self.last_tag += 1;
         self.orders.insert(self.last_tag, purpose);
         self.out.push(Effect::Send(Order { tag: self.last_tag, method, params }));
@@ -264,7 +264,7 @@ impl App {
         }
     }
 
-    fn all_wizards(&mut self) -> impl Iterator<Item = &mut Wizard> {
+    pub(super) fn all_wizards(&mut self) -> impl Iterator<Item = &mut Wizard> {
         self.wizard.iter_mut().chain(&mut self.parked)
     }
 
@@ -284,6 +284,7 @@ impl App {
         match self.orders.remove(&tag) {
             Some(Purpose::Wizard(kind, maintenance)) => self.finished(tag, kind, maintenance, outcome),
             Some(Purpose::Tokens) => self.heard_tokens(tag, outcome),
+            Some(Purpose::Plan) => self.foreseen(tag, outcome),
             None => {}
         }
     }

@@ -60,6 +60,7 @@ async fn it_comes_back_by_itself_when_the_daemon_does() {
     let _fake = Fake::listen(&socket, json!({"sfha": "0.1.0", "protocol": 1}), |request| {
         match request["method"].as_str() {
             Some("subscribe") => subscribed(request),
+            Some("history") => Vec::new(),
             // Hangs up.
             _ => vec![Value::Null],
         }
@@ -136,6 +137,65 @@ async fn a_daemon_that_only_speaks_on_change_is_asked_for_its_mesh() {
     let (mut events, _orders) = start(fake.socket());
     while !matches!(next(&mut events).await, LinkEvent::Status(_)) {}
     assert!(matches!(next(&mut events).await, LinkEvent::Mesh(mesh) if mesh.peers.len() == 2));
+}
+
+fn happened(id: u64) -> Value {
+    json!({"id": id, "time": format!("2026-11-23T10:00:{id:02}Z"), "kind": "node-lost", "level": "critical",
+           "seen_by": "node1", "node": "node2", "chain": id})
+}
+
+#[tokio::test]
+async fn the_past_comes_first_and_after_a_loss_only_what_was_missed() {
+    let fake =
+        Fake::start(|request| match (request["method"].as_str(), request["params"]["after"].as_u64()) {
+            (Some("history"), _) => {
+                let events = [happened(1), happened(2)];
+                fake::result(request, json!({"schema": 1, "events": events, "dropped": 0}))
+            }
+            // Nothing of the past is asked for: the daemon tells what comes after.
+            (Some("subscribe"), Some(after)) => {
+                let mut lines = fake::result(request, json!({}));
+                lines.push(json!({"event": "history", "seq": 1, "data": happened(after + 1)}));
+                if after == 2 {
+                    lines.push(Value::Null);
+                }
+                lines
+            }
+            (Some("subscribe"), None) => fake::result(request, json!({})),
+            _ => Vec::new(),
+        });
+    let (mut events, _orders) = start(fake.socket());
+    let mut told = Vec::new();
+    while told.len() < 4 {
+        if let LinkEvent::Happened(events) = next(&mut events).await {
+            told.extend(events.iter().map(|event| event.id));
+        }
+    }
+    assert_eq!(told, [1, 2, 3, 4]);
+    let asked = |name: &str| fake.requests().iter().filter(|request| request["method"] == name).count();
+    assert_eq!(asked("history"), 1, "the past was asked for again");
+}
+
+#[tokio::test]
+async fn where_there_is_no_past_yet_everything_is_new() {
+    let fake = Fake::start(|request| match request["method"].as_str() {
+        Some("history") => fake::error(request, "not-configured", json!({})),
+        Some("subscribe") if request["params"]["after"] == 0 => {
+            let mut lines = fake::result(request, json!({}));
+            lines.push(json!({"event": "history", "seq": 1, "data": happened(1)}));
+            lines
+        }
+        Some("subscribe") => subscribed(request),
+        _ => Vec::new(),
+    });
+    let (mut events, _orders) = start(fake.socket());
+    loop {
+        match next(&mut events).await {
+            LinkEvent::Happened(events) => break assert_eq!(events[0].id, 1),
+            LinkEvent::Lost(error) => panic!("{error}"),
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]
