@@ -14,6 +14,9 @@ use crate::mesh::describe;
 /// Of a body, so many bytes are looked at.
 const BODY_LIMIT: usize = 64 * 1024;
 
+/// The code of a certificate that is not trusted.
+const CERTIFICATE: &str = "certificate";
+
 /// One target.
 pub struct Http {
     url: String,
@@ -21,7 +24,9 @@ pub struct Http {
     body: Option<String>,
     ca_file: Option<String>,
     resolver: Arc<Resolver>,
-    /// Made for the first question and after each failure: certificates may have been replaced meanwhile.
+    /// Made for the first question, and again when a certificate was refused: the trusted ones may have been replaced
+    /// meanwhile. Not after other failures: reading the system's certificates takes milliseconds of a processor, and
+    /// of a hundred targets that hang one or another fails all the time.
     client: Option<Client>,
 }
 
@@ -43,9 +48,13 @@ impl Http {
             Some(client) => client,
             None => self.connect().await?,
         };
-        self.get(&client).await?;
-        self.client = Some(client);
-        Ok(())
+        // Kept whatever comes of the question, which may end here at its deadline.
+        self.client = Some(client.clone());
+        let outcome = self.get(&client).await;
+        if outcome.as_ref().is_err_and(|code| code == CERTIFICATE) {
+            self.client = None;
+        }
+        outcome
     }
 
     async fn connect(&self) -> Result<Client, String> {
@@ -128,7 +137,7 @@ pub fn failure(error: reqwest::Error) -> String {
 /// not among their sources: rustls' travel so.
 fn known_cause(error: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     if error.is::<rustls::Error>() {
-        return Some("certificate");
+        return Some(CERTIFICATE);
     }
     let inside = match error.downcast_ref::<std::io::Error>() {
         Some(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => return Some("refused"),
