@@ -261,6 +261,11 @@ done-failover = { $count ->
         [one] { $count } VIP moved to { $to } in { $time }: { $names }.
        *[other] { $count } VIPs moved to { $to } in { $time }: { $names }.
     }
+done-announced = { $count ->
+        [0] No VIP is served now: nothing to announce.
+        [one] { $count } VIP announced to its neighbours by its node: { $names }.
+       *[other] { $count } VIPs announced to their neighbours, each by its node: { $names }.
+    }
 token-about =
     Token { $id }, for one node{ $ip ->
         [none] .
@@ -478,6 +483,9 @@ error-no-candidate = { $name ->
        *[other] No other node can take over { $name }.
     }
     .next = Another node has to be online, with its daemon, and not on standby: sfha nodes
+error-not-served = No node serves the VIP { $name } now.
+    .bare = No node serves that VIP now.
+    .next = Why: sfha vip list, sfha history
 error-nodes-away = Nodes are missing: { $nodes }. A node that is away would not know the new key, and find nobody any more.
     .bare = Nodes are missing that would not know the new key.
     .next = Wait for them, or remove them from the cluster: sfha nodes
@@ -676,6 +684,7 @@ cmd-vip = Floating addresses
 cmd-vip-list = List the VIPs
 cmd-vip-add = Add a VIP
 cmd-vip-remove = Remove a VIP
+cmd-vip-announce = Announce VIPs to their neighbours again, where they are
 cmd-service = The systemd services that the cluster runs
 cmd-service-list = List services
 cmd-service-add = Have the cluster run a service
@@ -701,6 +710,7 @@ arg-version = Print the version
 arg-demo = An invented cluster, without daemon or privileges
 arg-on-off = on: suspend; off: resume
 arg-node = The node [default: this one]
+arg-announce-names = VIPs to announce [default: all that are served]
 arg-failover-names = VIPs and services to move, with what is tied to them [default: all]
 arg-maintenance-until = Ends by itself after that time, such as { $example }
 arg-to = The node that takes over [default: the best one]

@@ -269,6 +269,11 @@ done-failover = { $count ->
         [one] { $count } VIP passée sur { $to } en { $time } : { $names }.
        *[other] { $count } VIP passées sur { $to } en { $time } : { $names }.
     }
+done-announced = { $count ->
+        [0] Aucune VIP n'est servie en ce moment : rien à annoncer.
+        [one] { $count } VIP annoncée à ses voisins par son nœud : { $names }.
+       *[other] { $count } VIP annoncées à leurs voisins, chacune par son nœud : { $names }.
+    }
 token-about =
     Jeton { $id }, pour un seul nœud{ $ip ->
         [none] .
@@ -486,6 +491,9 @@ error-no-candidate = { $name ->
        *[other] Aucun autre nœud ne peut reprendre { $name }.
     }
     .next = Il faut un autre nœud en ligne, avec son démon, et qui ne soit pas en veille : sfha nodes
+error-not-served = Aucun nœud ne sert la VIP { $name } en ce moment.
+    .bare = Aucun nœud ne sert cette VIP en ce moment.
+    .next = Pourquoi : sfha vip list, sfha history
 error-nodes-away = Il manque des nœuds : { $nodes }. Un nœud absent ne connaîtrait pas la nouvelle clé et ne trouverait plus personne.
     .bare = Il manque des nœuds, qui ne connaîtraient pas la nouvelle clé.
     .next = Attendez leur retour, ou retirez-les du cluster : sfha nodes
@@ -684,6 +692,7 @@ cmd-vip = Les adresses flottantes
 cmd-vip-list = Lister les VIP
 cmd-vip-add = Ajouter une VIP
 cmd-vip-remove = Supprimer une VIP
+cmd-vip-announce = Annoncer de nouveau des VIP à leurs voisins, là où elles sont
 cmd-service = Les services systemd que le cluster fait tourner
 cmd-service-list = Lister les services
 cmd-service-add = Confier un service au cluster
@@ -709,6 +718,7 @@ arg-version = Afficher la version
 arg-demo = Un cluster imaginaire, sans démon ni droits
 arg-on-off = on : suspendre ; off : reprendre
 arg-node = Le nœud [défaut : celui-ci]
+arg-announce-names = VIP à annoncer [défaut : toutes celles qui sont servies]
 arg-failover-names = VIP et services à basculer, avec ce qui leur est lié [défaut : tous]
 arg-maintenance-until = Fin automatique après cette durée, par exemple { $example }
 arg-to = Le nœud qui prend le relais [défaut : le mieux placé]

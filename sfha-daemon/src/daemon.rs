@@ -16,7 +16,7 @@ use sfha_proto::fencing::FencingSummary;
 use sfha_proto::history::{History, HistoryParams};
 use sfha_proto::message::{
     FailoverDone, FailoverParams, ForceParams, InitParams, JoinParams, MaintenanceParams, NameParams,
-    NodeParams, RotateParams, TokenParams, VipAddParams, method,
+    NodeParams, RotateParams, TokenParams, VipAddParams, VipAnnounceParams, VipsAnnounced, method,
 };
 use sfha_proto::status::{ClusterStatus, MeshSummary, Phase, QuorumStatus};
 use sfha_proto::{ErrorCode, Failure};
@@ -435,6 +435,10 @@ async fn serve_cluster(runtime: &Runtime, name: &str, params: Value) -> Result<V
         method::VIP_REMOVE => {
             let NameParams { name } = decode(params)?;
             core.propose(Command::RemoveVip { name }).await.map(|()| json!({}))
+        }
+        method::VIP_ANNOUNCE => {
+            let announced = core.announce(decode::<VipAnnounceParams>(params)?.names).await?;
+            encode(&VipsAnnounced { schema: sfha_proto::SCHEMA, announced })
         }
         method::SERVICE_ADD => {
             core.propose(services::request::add(decode(params)?)?).await.map(|()| json!({}))

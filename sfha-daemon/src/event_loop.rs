@@ -390,6 +390,7 @@ impl EventLoop {
         Some(match call {
             Call::Propose(command, reply) => Event::Propose { request: remember(reply), command },
             Call::Move(to, names, reply) => Event::Move { request: remember(reply), to, names },
+            Call::Announce(names, reply) => Event::Announce { request: remember(reply), names },
             Call::Shutdown => Event::Shutdown,
             Call::Look(look) => {
                 look(&self.core, self.now());

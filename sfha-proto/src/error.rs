@@ -56,6 +56,8 @@ pub enum ErrorCode {
     AlreadyExists,
     /// There is no node that could take it over. Details: `name`.
     NoCandidate,
+    /// No node serves the VIP now. Details: `name`.
+    NotServed,
     /// Nodes are not here that must be. Details: `nodes` (names, separated by commas).
     NodesAway,
     /// Another step comes first. Details: `node`, `wanted` (`prepare`, `commit`, `cleanup`).
@@ -174,6 +176,7 @@ impl ErrorCode {
             | Self::ConfigChanged
             | Self::AlreadyExists
             | Self::NoCandidate
+            | Self::NotServed
             | Self::NodesAway
             | Self::WrongStep
             | Self::NoLanAddress

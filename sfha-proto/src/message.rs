@@ -156,6 +156,8 @@ pub mod method {
     pub const VIP_ADD: &str = "vip.add";
     /// [`super::NameParams`]; result: `{}`.
     pub const VIP_REMOVE: &str = "vip.remove";
+    /// [`super::VipAnnounceParams`]; result: [`super::VipsAnnounced`] once every holder was told.
+    pub const VIP_ANNOUNCE: &str = "vip.announce";
     /// [`super::ServiceAddParams`]; result: `{}` once every member has written it.
     pub const SERVICE_ADD: &str = "service.add";
     /// [`super::NameParams`]; result: `{}`.
@@ -419,6 +421,23 @@ pub struct VipAddParams {
     /// Interface; the one whose network holds the address if absent.
     #[serde(default)]
     pub interface: Option<String>,
+}
+
+/// Parameters of `vip.announce`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipAnnounceParams {
+    /// Names of VIPs; all that are served if empty.
+    #[serde(default)]
+    pub names: BTreeSet<String>,
+}
+
+/// Result of `vip.announce`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VipsAnnounced {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// Names of the VIPs, each announced by its holder.
+    pub announced: Vec<String>,
 }
 
 /// Parameters of `service.add`. What is absent is as by default.

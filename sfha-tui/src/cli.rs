@@ -8,7 +8,7 @@ use clap::builder::styling::AnsiColor;
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::Shell;
 use sfha_proto::history::HistoryParams;
-use sfha_proto::message::{InitParams, RotateParams, TokenParams, VipAddParams};
+use sfha_proto::message::{InitParams, RotateParams, TokenParams, VipAddParams, VipAnnounceParams};
 
 use crate::app::Look;
 use crate::t;
@@ -92,6 +92,8 @@ pub enum Task {
     VipAdd(VipAddParams),
     /// Remove one.
     VipRemove(String),
+    /// Announce them, all if none are named.
+    VipAnnounce(VipAnnounceParams),
     /// Services.
     Service(ServiceTask),
     /// Fencing.

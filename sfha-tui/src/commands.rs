@@ -8,7 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sfha_proto::mesh::{TokenListed, TokenMade};
-use sfha_proto::message::{FailoverDone, FailoverParams, MaintenanceParams, NameParams, NodeParams, method};
+use sfha_proto::message::{
+    FailoverDone, FailoverParams, MaintenanceParams, NameParams, NodeParams, VipsAnnounced, method,
+};
 use sfha_proto::status::ClusterStatus;
 use sfha_proto::{ErrorCode, Failure, SCHEMA};
 
@@ -192,6 +194,10 @@ async fn change(global: &Global, task: Task) -> Result<(), Problem> {
             ask::confirm(global, &t!("ask-vip-remove", name = name.as_str()))?;
             let done = t!("done-vip-removed", name = name.as_str());
             order(global, method::VIP_REMOVE, &NameParams { name }, done).await
+        }
+        Task::VipAnnounce(params) => {
+            let done: VipsAnnounced = call(global, method::VIP_ANNOUNCE, &params, CHANGE).await?;
+            show(global, &done, show::announced)
         }
         Task::Standby(node) => {
             let done = match &node {

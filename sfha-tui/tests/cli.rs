@@ -434,6 +434,8 @@ fn changes_are_sent_as_the_protocol_wants_them() {
         ("maintenance on", "maintenance", json!({"on": true, "until": null})),
         ("maintenance off", "maintenance", json!({"on": false, "until": null})),
         ("mesh revoke k7f2", "mesh.revoke", json!({"name": "k7f2"})),
+        ("vip announce", "vip.announce", json!({"names": []})),
+        ("vip announce web blog", "vip.announce", json!({"names": ["blog", "web"]})),
         ("mesh token --expires 90s", "mesh.token", json!({"expires_s": 90, "ip": null})),
         (
             "vip add web 10.77.0.100/24 eth1",

@@ -57,6 +57,7 @@ fn daemon(name: &'static str) -> Fake {
             result(request, joined)
         }
         "failover" => result(request, json!({"schema": 1, "moved": ["web"], "to": "node2", "elapsed_ms": 4})),
+        "vip.announce" => result(request, json!({"schema": 1, "announced": ["web"]})),
         "history" => result(request, json!({"schema": 1, "events": [event()], "dropped": 0})),
         "reload" => {
             let change = json!({"kind": "vip", "name": "web", "from": null, "to": {"ip": "10.0.0.9"}});
@@ -155,6 +156,7 @@ fn every_document_is_as_its_schema_says() {
             "init --cluster prod --mesh --ip 10.100.0.1/24",
             "join sfha-join://x",
             "failover",
+            "vip announce web",
             "propagate",
             "reload",
             "simulate node-lost:node2",

@@ -116,6 +116,11 @@ pub enum Action {
 pub enum Answered {
     /// A command is on the disks of all members; this is the state's version.
     Applied(u64),
+    /// Every holder was told to announce these.
+    Announced {
+        /// Their names.
+        vips: Vec<String>,
+    },
     /// Resources are active where they were to go.
     Moved {
         /// Their names.

@@ -3,6 +3,7 @@
 //! The order within a turn is always the same: take in the event, then [`Cluster::settle`]: release
 //! what this node may not hold, take what it may, do a coordinator's duties, answer what is done.
 
+mod announcing;
 mod fencing;
 mod group;
 mod holding;
@@ -173,6 +174,8 @@ pub struct Cluster {
     next_seq: u64,
     proposals: BTreeMap<u64, Proposal>,
     moves: BTreeMap<u64, Movement>,
+    /// Announcements that an operator asked for and the group has not heard: their requests and names.
+    announcements: BTreeMap<u64, BTreeSet<String>>,
     /// Writes to disk under way, and whose command they belong to.
     persists: BTreeMap<ActionId, Vec<(Member, u64)>>,
     /// Commands whose result could not be written, and when that is tried again.
@@ -289,6 +292,7 @@ impl Cluster {
             next_seq: 0,
             proposals: BTreeMap::new(),
             moves: BTreeMap::new(),
+            announcements: BTreeMap::new(),
             persists: BTreeMap::new(),
             unwritten: None,
             closing: BTreeSet::new(),
@@ -320,6 +324,7 @@ impl Cluster {
             Event::Delivered { from, message } => self.delivered(from, message, now),
             Event::Propose { request, command } => self.propose(Some(request), command, now),
             Event::Move { request, to, names } => self.begin_move(request, to, &names, now),
+            Event::Announce { request, names } => self.begin_announcement(request, &names),
             Event::ActionFinished { id, outcome } => self.action_finished(id, outcome, now),
             Event::Vanished { name } => self.vanished(&name, now),
             Event::UnitChanged { name, state } => self.unit_changed(&name, state),

@@ -111,6 +111,13 @@ pub enum Event {
         #[serde(default)]
         names: BTreeSet<String>,
     },
+    /// An operator wants VIPs announced again.
+    Announce {
+        /// The request that `Answer` names.
+        request: u64,
+        /// Their names; all that are served if empty.
+        names: BTreeSet<String>,
+    },
     /// An action ended.
     ActionFinished {
         /// Which.

@@ -102,6 +102,11 @@ pub enum GroupMessage {
         /// Where to.
         to: NodeId,
     },
+    /// An operator wants VIPs announced again by those who have them.
+    Announce {
+        /// Their names.
+        names: BTreeSet<String>,
+    },
     /// What a health check says on the sender's node.
     Checked {
         /// Name of the check.

@@ -20,6 +20,7 @@ pub(super) type Look = Box<dyn FnOnce(&Cluster, Time) + Send>;
 pub(super) enum Call {
     Propose(Command, Reply),
     Move(Option<NodeId>, BTreeSet<String>, Reply),
+    Announce(BTreeSet<String>, Reply),
     Shutdown,
     Look(Look),
 }
@@ -89,7 +90,18 @@ impl CoreHandle {
     ) -> Result<(Vec<String>, String), Failure> {
         match self.ask(|reply| Call::Move(to, names, reply)).await? {
             Answered::Moved { vips, to } => Ok((vips, to)),
-            Answered::Applied(_) => Err(ErrorCode::Internal.into()),
+            Answered::Applied(_) | Answered::Announced { .. } => Err(ErrorCode::Internal.into()),
+        }
+    }
+
+    /// Has VIPs announced by those who have them, all that are served if none are named; returns their names.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub async fn announce(&self, names: BTreeSet<String>) -> Result<Vec<String>, Failure> {
+        match self.ask(|reply| Call::Announce(names, reply)).await? {
+            Answered::Announced { vips } => Ok(vips),
+            Answered::Applied(_) | Answered::Moved { .. } => Err(ErrorCode::Internal.into()),
         }
     }
 

@@ -267,4 +267,9 @@ fn vip() -> Command {
                 .arg(Arg::new("interface").value_name("INTERFACE").help(t!("arg-vip-interface"))),
         )
         .subcommand(Command::new("remove").about(t!("cmd-vip-remove")).arg(vip_name()))
+        .subcommand(
+            Command::new("announce").about(t!("cmd-vip-announce")).arg(
+                Arg::new("names").value_name(t!("value-name")).num_args(0..).help(t!("arg-announce-names")),
+            ),
+        )
 }

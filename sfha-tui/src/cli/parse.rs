@@ -8,11 +8,12 @@ use clap::ArgMatches;
 use clap::error::ErrorKind;
 use clap_complete::Shell;
 use sfha_proto::SOCKET_PATH;
-use sfha_proto::message::{InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams};
+use sfha_proto::message::{
+    InitMesh, InitParams, RotateParams, RotateStep, TokenParams, VipAddParams, VipAnnounceParams,
+};
 
 use super::{
-    Global, JoinTask, Task, TokenSource, command, config, history, later, members, services, stonith,
-    support, usage,
+    Global, JoinTask, Task, TokenSource, command, config, history, members, services, stonith, support, usage,
 };
 use crate::problem::Problem;
 
@@ -128,6 +129,9 @@ fn task(matches: &ArgMatches) -> Task {
             interface: text(m, "interface"),
         }),
         ("vip", Some(("remove", m))) => Task::VipRemove(required(m, "name")),
+        ("vip", Some(("announce", m))) => Task::VipAnnounce(VipAnnounceParams {
+            names: m.get_many("names").into_iter().flatten().cloned().collect(),
+        }),
         ("service", _) => services::task(m).map_or_else(|| Task::Later(name.to_owned()), Task::Service),
         ("standby", _) => Task::Standby(text(m, "node")),
         ("unstandby", _) => Task::Unstandby(text(m, "node")),

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sfha_proto::mesh::{Joined, MeshStatus, TokenListed, TokenMade};
-use sfha_proto::message::{FailoverDone, Initialised};
+use sfha_proto::message::{FailoverDone, Initialised, VipsAnnounced};
 use sfha_proto::status::{ClusterStatus, Phase, VipState};
 
 use crate::assess;
@@ -348,6 +348,13 @@ pub fn failover(done: &FailoverDone, paint: Paint) -> String {
     let to = done.to.as_str();
     let names = done.moved.join(", ");
     let text = t!("done-failover", count = done.moved.len(), names = names, to = to, time = time);
+    format!("{} {text}\n", paint.mark(Tone::Good))
+}
+
+/// `sfha vip announce`
+pub fn announced(done: &VipsAnnounced, paint: Paint) -> String {
+    let names = done.announced.join(", ");
+    let text = t!("done-announced", count = done.announced.len(), names = names);
     format!("{} {text}\n", paint.mark(Tone::Good))
 }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sfha_proto::mesh::{TokenListed, TokenMade};
-use sfha_proto::message::{FailoverDone, Progress, RotateDone, RotatedNode, Step, method};
+use sfha_proto::message::{FailoverDone, Progress, RotateDone, RotatedNode, Step, VipsAnnounced, method};
 use sfha_proto::{ErrorCode, Failure, SCHEMA};
 
 use super::world::{FENCING_MS, HERE, Node, Service, Vip, World};
@@ -70,6 +70,10 @@ impl World {
                 }
                 None => Err(not_found("vip", &name())),
             },
+            method::VIP_ANNOUNCE => {
+                let announced = self.vips.iter().map(|vip| vip.name.clone()).collect();
+                Ok(serde_json::to_value(VipsAnnounced { schema: SCHEMA, announced }).ok())
+            }
             method::SERVICE_ADD => {
                 let (name, unit) = (name(), text("unit").unwrap_or_default());
                 if self.services.iter().any(|service| service.name == name) {

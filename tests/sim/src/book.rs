@@ -104,6 +104,7 @@ impl Book {
         let outcome = match result {
             Ok(Answered::Applied(_)) => "applied".to_owned(),
             Ok(Answered::Moved { .. }) => "moved".to_owned(),
+            Ok(Answered::Announced { .. }) => "announced".to_owned(),
             Err(failure) => failure.code.as_str(),
         };
         *self.outcomes.entry(outcome.clone()).or_default() += 1;

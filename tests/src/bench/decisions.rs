@@ -155,6 +155,7 @@ fn kind(event: &Event) -> &'static str {
         Event::Membership { .. } => "membership",
         Event::Propose { .. } => "propose",
         Event::Move { .. } => "move",
+        Event::Announce { .. } => "announce",
         Event::ActionFinished { .. } => "action finished",
         Event::Vanished { .. } => "vanished",
         Event::UnitChanged { .. } => "unit changed",

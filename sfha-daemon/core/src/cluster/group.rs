@@ -161,6 +161,7 @@ impl Cluster {
         // Whoever is here now is not who the command was about.
         self.drop_fencing_proposals(ErrorCode::Synchronising, now);
         self.forget_acks();
+        self.fail_announcements(ErrorCode::Synchronising);
         // Whoever comes back may have announced our addresses on the other side of a split.
         self.announce |= grew;
         if self.is_coordinator() {
@@ -204,7 +205,10 @@ impl Cluster {
             return;
         }
         // What changes neither the state nor the ledger moves nothing.
-        let decides = !matches!(message, GroupMessage::Ack { .. } | GroupMessage::Command { .. });
+        let decides = !matches!(
+            message,
+            GroupMessage::Ack { .. } | GroupMessage::Command { .. } | GroupMessage::Announce { .. }
+        );
         match message {
             GroupMessage::SyncStart { round } => self.say_hello(round, now),
             GroupMessage::Quorate { ring } => {
@@ -219,6 +223,7 @@ impl Cluster {
             GroupMessage::Command { seq, command } => self.hear_command(from, seq, command),
             GroupMessage::Apply { of, seq, command } => self.apply_command(from, of, seq, &command, now),
             GroupMessage::Ack { of, seq, written } => self.acknowledged(from, of, seq, written),
+            GroupMessage::Announce { names } => self.announcement_heard(from, &names),
             other => self.change_ledger(from, other),
         }
         if decides {

@@ -83,7 +83,7 @@ impl Cluster {
         self.proposals.get(&seq).is_some_and(|proposal| such(&proposal.command))
     }
 
-    fn refusal(&self) -> Option<Failure> {
+    pub(super) fn refusal(&self) -> Option<Failure> {
         if self.leaving.is_some() {
             return Some(ErrorCode::NoDaemon.into());
         }
@@ -427,6 +427,7 @@ impl Cluster {
         for request in std::mem::take(&mut self.moves).into_keys() {
             self.answer(request, Err(code.into()));
         }
+        self.fail_announcements(code);
     }
 
     /// Answers what is done, gone or too late.
@@ -488,7 +489,7 @@ impl Cluster {
         }
     }
 
-    fn answer(&mut self, request: u64, result: Result<Answered, Failure>) {
+    pub(super) fn answer(&mut self, request: u64, result: Result<Answered, Failure>) {
         self.actions.push_back(Action::Answer { request, result });
     }
 

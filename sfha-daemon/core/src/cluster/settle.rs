@@ -65,15 +65,6 @@ impl Cluster {
         }
     }
 
-    fn announce_again(&mut self) {
-        if self.announce && self.is_operational() {
-            self.announce = false;
-            for name in self.active().into_iter().filter(|name| self.state.vips.contains_key(name)) {
-                self.actions.push_back(Action::Announce { name });
-            }
-        }
-    }
-
     fn ask_round(&mut self) {
         if let (false, Some(me)) = (self.asked_round, self.member) {
             self.asked_round = true;

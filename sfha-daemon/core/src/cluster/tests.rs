@@ -1,5 +1,6 @@
 //! A few clusters in lock-step, nothing left to chance: see `tests/harness.rs`.
 
+mod announcing;
 mod conflict;
 mod fencing;
 mod harness;
