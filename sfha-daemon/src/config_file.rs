@@ -3,6 +3,7 @@
 //! The rest of it is the business of [`config_sync`]. A fault in that rest keeps no node
 //! from taking part: what the cluster runs is in its state.
 
+use sfha_config::local::Logging;
 use sfha_config::{Checked, Context, Shared, check};
 use sfha_proto::Failure;
 
@@ -82,11 +83,11 @@ pub fn read(paths: &Paths, context: &Context<'_>) -> Result<Option<(String, Chec
     Ok(Some((text, checked)))
 }
 
-/// `logging.level`, where it can be read.
+/// `logging:`; nothing where it cannot be read.
 #[must_use]
-pub fn log_level(paths: &Paths) -> Option<String> {
-    let (_, checked) = read(paths, &Context::default()).ok()??;
-    checked.config?.log_level
+pub fn logging(paths: &Paths) -> Logging {
+    let checked = read(paths, &Context::default()).ok().flatten();
+    checked.and_then(|(_, checked)| checked.config).map(|config| config.logging).unwrap_or_default()
 }
 
 /// Why the file cannot be used.

@@ -34,7 +34,6 @@ use crate::load::Meter;
 use crate::local::LocalSettings;
 use crate::members;
 use crate::paths::Paths;
-use crate::recorder::Recorder;
 use crate::rotation::rotate;
 use crate::runtime::Runtime;
 use crate::services;
@@ -96,12 +95,11 @@ impl Daemon {
     /// Brings up what the disk tells. A file that does not read, or a machine that is not ready (a port
     /// that is taken, a bus that is not there yet), leaves a daemon that says so and tries again: every
     /// [`RETRY`], and at once when it is told to reload.
-    pub async fn start(&self, recorder: Option<Recorder>) {
+    pub async fn start(&self) {
         self.local.load().await;
-        let mut recorder = recorder;
         let mut told = None;
         loop {
-            match self.bring_up(&mut recorder).await {
+            match self.bring_up().await {
                 Ok(life) => {
                     self.set_life(life.clone());
                     if let Life::Running(runtime) = life {
@@ -122,7 +120,7 @@ impl Daemon {
         }
     }
 
-    async fn bring_up(&self, recorder: &mut Option<Recorder>) -> Result<Life, Failure> {
+    async fn bring_up(&self) -> Result<Life, Failure> {
         if let Some(marker) = Marker::load(&self.paths)?.filter(|marker| marker.stage == Stage::Out) {
             self.set_life(Life::Leaving);
             clean_up(&marker, Rest::Unknown, &self.paths, &self.systemd).await?;
@@ -139,7 +137,7 @@ impl Daemon {
                 Ok(Life::Unconfigured)
             }
             Some(node) => {
-                let runtime = Runtime::start(node, self.systemd.clone(), recorder.take(), None).await?;
+                let runtime = Runtime::start(node, self.systemd.clone(), None).await?;
                 Ok(Life::Running(Arc::new(runtime)))
             }
         }

@@ -109,7 +109,7 @@ pub struct Parts {
     pub alerts: watch::Receiver<Vec<FencingAlert>>,
     /// The units that are watched, by the names of their services.
     pub units: watch::Sender<BTreeMap<String, String>>,
-    /// Writes down every event.
+    /// Writes down every turn.
     pub recorder: Option<Recorder>,
     /// Adds to the status what the core does not know.
     pub decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
@@ -186,7 +186,8 @@ impl EventLoop {
                 biased;
                 Some(event) = self.from_corosync.recv() => translate(event, self.core.me()),
                 Some(finished) = self.finished.recv() => Some(self.told(finished)),
-                _ = renewal.tick() => {
+                due = renewal.tick() => {
+                    self.late.record(due.elapsed());
                     self.vips.renew();
                     self.look_after_watchdog()
                 }
@@ -222,14 +223,18 @@ impl EventLoop {
 
     fn turn(&mut self, event: Event) {
         let now = self.now();
-        if let Some(recorder) = &mut self.recorder {
-            recorder.record(now, &event);
-        }
+        let told = self.recorder.is_some().then(|| event.clone());
         self.core.handle_event(event, now);
-        let mut answered = false;
+        let (mut answered, mut asked) = (false, Vec::new());
         while let Some(action) = self.core.poll_action() {
             answered |= matches!(action, Action::Answer { .. });
+            if told.is_some() {
+                asked.push(action.clone());
+            }
             self.carry_out(action);
+        }
+        if let (Some(recorder), Some(event)) = (&mut self.recorder, told) {
+            recorder.record(now, event, asked);
         }
         (self.unpublished, self.untold) = (true, true);
         // Whoever gets an answer sees what it speaks of.

@@ -174,7 +174,7 @@ impl Plan {
             None => (None, Some(key)),
         };
         let node = Node { paths: paths.clone(), me: 1, config, mesh, lan_key, secret, state };
-        let runtime = Runtime::start(node, systemd.clone(), None, Some(progress)).await?;
+        let runtime = Runtime::start(node, systemd.clone(), Some(progress)).await?;
 
         progress.step(Step::Membership);
         let outcome = finish(&runtime).await;

@@ -224,7 +224,7 @@ impl Attempt {
             ip: address_of(&node.state, id),
             elapsed_ms: 0,
         };
-        let runtime = Runtime::start(node, systemd.clone(), None, Some(progress)).await?;
+        let runtime = Runtime::start(node, systemd.clone(), Some(progress)).await?;
 
         progress.step(Step::Membership);
         if let Err(failure) = runtime.wait_operational(self.deadline).await {

@@ -47,6 +47,7 @@ pub mod paths;
 pub mod probes;
 pub mod qdevice;
 pub mod recorder;
+pub mod replay;
 pub mod report;
 pub mod rotation;
 pub mod runtime;

@@ -21,7 +21,7 @@ use sfha_daemon::io::systemd::Systemd;
 use sfha_daemon::log_feed::LogFeed;
 use sfha_daemon::metrics;
 use sfha_daemon::paths::Paths;
-use sfha_daemon::recorder::Recorder;
+use sfha_daemon::replay;
 use sfha_daemon::services::{self, Kept};
 use sfha_proto::Failure;
 use tokio::signal::unix::{SignalKind, signal};
@@ -35,9 +35,6 @@ use zeroize::Zeroizing;
 #[derive(Debug, Parser)]
 #[command(name = "sfhad", version, about)]
 struct Args {
-    /// Write every event that the core receives to this file, for replay.
-    #[arg(long, value_name = "FILE")]
-    record: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Action>,
 }
@@ -59,6 +56,11 @@ enum Action {
         #[arg(long)]
         alone: bool,
     },
+    /// Tell the decisions again what a recording says (logging.record of config.yml), and print the first difference.
+    Replay {
+        /// One of /var/lib/sfha/record.
+        file: PathBuf,
+    },
     /// Write what helps to understand a fault to a file, without secrets: `sfha report`.
     Report {
         /// A gzipped tar that is not there yet.
@@ -74,7 +76,7 @@ fn main() -> ExitCode {
     // What releases addresses waits for no file.
     let level = match args.command {
         Some(_) => None,
-        None => config_file::log_level(&Paths::system()),
+        None => config_file::logging(&Paths::system()).level,
     };
     set_up_logging(logs.clone(), level.as_deref().unwrap_or("info"));
     let outcome = match args.command {
@@ -85,7 +87,8 @@ fn main() -> ExitCode {
         Some(Action::Report { file }) => {
             run(async { print(&sfha_daemon::report::write(&Paths::system(), &file).await) })
         }
-        None => run(daemon(args.record, logs)),
+        Some(Action::Replay { file }) => replay::run(&file),
+        None => run(daemon(logs)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -181,7 +184,7 @@ async fn release() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
+async fn daemon(logs: LogFeed) -> anyhow::Result<()> {
     if !nix::unistd::geteuid().is_root() {
         bail!("sfhad must run as root");
     }
@@ -190,7 +193,6 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
     let _lock = lock(&paths)?;
     // Whatever an earlier process left behind goes before anything else happens.
     release().await?;
-    let recorder = record.map(|path| Recorder::create(&path)).transpose().context("recording")?;
     let listener = control_socket::listen(&paths.socket()).context("control socket")?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -217,7 +219,7 @@ async fn daemon(record: Option<PathBuf>, logs: LogFeed) -> anyhow::Result<()> {
     tokio::pin!(stopped);
     let start = async {
         stop_what_an_earlier_process_started().await;
-        daemon.start(recorder).await;
+        daemon.start().await;
     };
     tokio::select! {
         () = start => stopped.await,

@@ -138,6 +138,12 @@ impl Paths {
         self.lib.join("history.jsonl")
     }
 
+    /// `/var/lib/sfha/record`: what the decisions were told and asked for, where `logging.record` says so.
+    #[must_use]
+    pub fn recordings(&self) -> PathBuf {
+        self.lib.join("record")
+    }
+
     /// `/var/lib/sfha/leaving.json`: this node is on its way out of its cluster.
     #[must_use]
     pub fn leaving(&self) -> PathBuf {

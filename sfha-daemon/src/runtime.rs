@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::config_file;
 use crate::config_sync::ConfigSync;
 use crate::depart::Rest;
 use crate::disk::Disk;
@@ -109,7 +110,6 @@ impl Runtime {
     pub async fn start(
         mut node: Node,
         systemd: Systemd,
-        recorder: Option<Recorder>,
         progress: Option<&Progress>,
     ) -> Result<Self, Failure> {
         let (netlink, events) = Netlink::open().await.map_err(|error| internal("netlink", &error))?;
@@ -151,6 +151,7 @@ impl Runtime {
         let (alerts, alerts_rx) = watch::channel(Vec::new());
         let (history, observer, follower) = History::start(&node.paths, &node.config.node.name);
         let turns = Arc::new(Turns::default());
+        let recorder = record(&node, &settings);
         let parts = Parts {
             core: Cluster::new(settings, node.state.clone()),
             corosync: Arc::clone(&corosync),
@@ -362,6 +363,15 @@ impl Runtime {
     pub fn has_ended(&self) -> bool {
         self.event_loop.is_finished()
     }
+}
+
+/// A recording of what the core is told and asks for, where `config.yml` wants one.
+fn record(node: &Node, settings: &Settings) -> Option<Recorder> {
+    if !config_file::logging(&node.paths).record {
+        return None;
+    }
+    let started = Recorder::start(&node.paths.recordings(), settings, &node.state);
+    started.inspect_err(|error| warn!(%error, "not recorded")).ok()
 }
 
 /// Keeps a server until the task is aborted.

@@ -52,7 +52,7 @@ async fn start() -> (tempfile::TempDir, Paths, tokio::task::JoinHandle<()>) {
     let paths = Paths::under(root.path());
     let listener = listen(&paths.socket()).unwrap();
     let daemon = Daemon::new(paths.clone(), Systemd::default());
-    daemon.start(None).await;
+    daemon.start().await;
     let server = tokio::spawn(serve(listener, Arc::clone(&daemon), LogFeed::default()));
     (root, paths, server)
 }
@@ -155,7 +155,7 @@ async fn a_damaged_file_leaves_a_daemon_that_names_it_and_its_line() {
     let daemon = Daemon::new(paths.clone(), Systemd::default());
     let _server = tokio::spawn(serve(listener, Arc::clone(&daemon), LogFeed::default()));
     let starting = Arc::clone(&daemon);
-    let _start = tokio::spawn(async move { starting.start(None).await });
+    let _start = tokio::spawn(async move { starting.start().await });
     let mut client = Client::connect(&paths).await;
     let answer = client.ask(json!({"id": 1, "method": "status"})).await;
     assert_eq!(answer["error"]["code"], "file-invalid");

@@ -46,8 +46,8 @@ pub struct Config {
     pub priority: Option<u32>,
     /// `mesh.enabled`
     pub mesh: Option<bool>,
-    /// `logging.level`: `error`, `warn`, `info`, `debug` or `trace`.
-    pub log_level: Option<String>,
+    /// `logging:`
+    pub logging: local::Logging,
     /// What all nodes share.
     pub shared: Shared,
     /// What it says that belongs to no other node, and into a file of its own.

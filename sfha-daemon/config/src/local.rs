@@ -20,6 +20,15 @@ pub struct Local {
     pub hooks: Vec<Hook>,
 }
 
+/// `logging:`, which counts when the daemon starts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logging {
+    /// `logging.level`: `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: Option<String>,
+    /// `logging.record`: whether the decisions are recorded.
+    pub record: bool,
+}
+
 /// Who may do what over the socket, besides root.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {

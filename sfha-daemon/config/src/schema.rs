@@ -4,7 +4,7 @@ use sfha_core::command::check_name;
 use sfha_proto::config::FindingCode;
 
 use crate::Config;
-use crate::local::Local;
+use crate::local::{Local, Logging};
 use crate::reader::{Fields, Reader};
 use crate::shared::Shared;
 use crate::stonith::LocalSecrets;
@@ -186,7 +186,7 @@ pub const SCHEMA: &[(&str, &[&str])] = &[
             "power_on",
         ],
     ),
-    ("logging", &["level"]),
+    ("logging", &["level", "record"]),
     ("access", &["read", "write"]),
     ("metrics", &["listen"]),
     (
@@ -236,7 +236,7 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
             node: String::new(),
             priority: None,
             mesh: None,
-            log_level: None,
+            logging: Logging::default(),
             shared: Shared::default(),
             secrets: LocalSecrets::default(),
             local: Local::default(),
@@ -254,7 +254,10 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
     }
     if let Some(logging) = section(&top, "logging", reader) {
         let levels = ["error", "warn", "info", "debug", "trace"].map(|level| (level, level));
-        decoded.config.log_level = reader.choice(&logging, "level", &levels).map(str::to_owned);
+        decoded.config.logging = Logging {
+            level: reader.choice(&logging, "level", &levels).map(str::to_owned),
+            record: reader.boolean(&logging, "record").unwrap_or_default(),
+        };
     }
     decoded.config.local = local::decode(&top, reader);
     resources::decode(&top, reader, &mut decoded);

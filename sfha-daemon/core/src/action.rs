@@ -14,7 +14,8 @@ pub struct ActionId(pub u64);
 
 /// One thing to be done. Actions are carried out in the order in which they are taken out, as far as
 /// they concern the same thing (the same VIP, the same service, the disk, the group).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Send to the group, this node included, in agreed order.
     Multicast(GroupMessage),
@@ -112,7 +113,8 @@ pub enum Action {
 }
 
 /// What an operator's request led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Answered {
     /// A command is on the disks of all members; this is the state's version.
     Applied(u64),

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use sfha_proto::status::StateVersion;
 
 use crate::action::{Action, ActionId};
@@ -43,7 +44,7 @@ use services::{Record, StrayStop};
 use stir::Stirred;
 
 /// What a node knows about itself, and how long it waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// This node.
     pub me: NodeId,

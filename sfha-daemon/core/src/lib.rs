@@ -43,6 +43,7 @@ pub mod message;
 pub mod path;
 pub mod placement;
 pub mod qdevice;
+pub mod record;
 pub mod resources;
 pub mod rotation;
 pub mod simulate;

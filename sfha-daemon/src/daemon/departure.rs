@@ -201,7 +201,7 @@ impl Daemon {
         }
         self.set_life(Life::Starting);
         files::remove(&self.paths.mesh_down())?;
-        match self.bring_up(&mut None).await {
+        match self.bring_up().await {
             Ok(life) => {
                 self.set_life(life);
                 Ok(json!({}))

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A run is a function of its seed and profile. When one fails, it is run again with its story and
-//! with the events of every core recorded as JSON lines; [`replay`] tells one of these logs to a
+//! with the events of every core recorded as JSON lines; [`sfha_core::record::replay`] tells one of these logs to a
 //! fresh core, which is also how a failure from the field becomes a test.
 
 mod book;
@@ -24,7 +24,6 @@ mod hands;
 mod keys;
 mod machine;
 mod profile;
-mod record;
 mod removal;
 mod rng;
 mod services;
@@ -36,7 +35,6 @@ use std::path::PathBuf;
 
 pub use fencing::Drivers;
 pub use profile::{Fault, Profile};
-pub use record::{Log, Start, Turn, replay};
 pub use rng::Rng;
 pub use world::World;
 

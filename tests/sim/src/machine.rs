@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
+use sfha_core::record::Log;
 use sfha_core::state::Vip;
 use sfha_core::{ActionId, Cluster, ClusterState, Event, NodeId};
-
-use super::record::Log;
 
 /// One address on an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]

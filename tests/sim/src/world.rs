@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use sfha_core::cluster::Ring;
+use sfha_core::record::{FORMAT, Log, Start, Turn};
 use sfha_core::state::{MeshSettings, Node};
 use sfha_core::{ActionId, Cluster, ClusterState, Command, Event, Member, NodeId, Settings, Time};
 
@@ -15,7 +16,6 @@ use super::hands::Work;
 use super::keys::Keys;
 use super::machine::{Daemon, Machine};
 use super::profile::Profile;
-use super::record::{Log, Start, Turn};
 use super::rng::Rng;
 
 pub(super) const MS: u64 = 1000;
@@ -381,8 +381,7 @@ impl World {
         daemon.core.handle_event(event, Time::from_micros(now));
         let actions: Vec<_> = std::iter::from_fn(|| daemon.core.poll_action()).collect();
         if let (Some(event), Some(log)) = (record, &mut daemon.log) {
-            let actions = actions.iter().map(|action| format!("{action:?}")).collect();
-            log.turns.push(Turn { at: now, event, actions });
+            log.turns.push(Turn::new(Time::from_micros(now), event, &actions));
         }
         let deadline = daemon.core.poll_timeout().map(|(at, why)| (at.as_micros(), why));
         let pid = daemon.pid;
@@ -447,16 +446,11 @@ impl World {
             daemon_lost_delay: daemon_lost,
             unit_margin: self.profile.unit_margin,
         };
-        let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        let start = Start {
-            me: node,
-            program: "0".to_owned(),
-            node_lost_delay_ms: millis(lost),
-            daemon_lost_delay_ms: millis(daemon_lost),
-            unit_margin_ms: millis(self.profile.unit_margin),
-            state: machine.disk.clone(),
-        };
-        let log = record.then(|| Log { start, turns: Vec::new() });
+        let log = record.then(|| {
+            let (settings, state) = (settings.clone(), machine.disk.clone());
+            let start = Start { format: FORMAT, began: 0, settings, state };
+            Log { start, turns: Vec::new(), cut: false }
+        });
         machine.daemon = Some(Daemon::new(pid, Cluster::new(settings, machine.disk.clone()), log));
         self.tell(|| format!("node {node} starts its daemon, {pid}"));
         let wait = self.rng.millis(5, 50);
