@@ -238,15 +238,23 @@ impl Daemon {
                 Err(self.refusal(&life))
             }
             Life::Running(runtime) => {
-                Node::load(&self.paths)?.ok_or(ErrorCode::NotConfigured)?;
+                self.look_at_files().await?;
                 runtime.config.reload(params.dry_run).await
             }
             Life::Broken(_) | Life::MeshDown => {
-                Node::load(&self.paths)?.ok_or(ErrorCode::NotConfigured)?;
+                self.look_at_files().await?;
                 let (dry_run, changes, warnings) = (params.dry_run, Vec::new(), Vec::new());
                 Ok(Reloaded { schema: sfha_proto::SCHEMA, dry_run, changes, warnings })
             }
         }
+    }
+
+    /// Whether they read; in a thread, since a disk may hang and the event loop must not.
+    async fn look_at_files(&self) -> Result<(), Failure> {
+        let paths = self.paths.clone();
+        let loaded = tokio::task::spawn_blocking(move || Node::load(&paths)).await;
+        loaded.map_err(|error| crate::mesh::internal("files", &error))??.ok_or(ErrorCode::NotConfigured)?;
+        Ok(())
     }
 
     /// Serves one request (all but `subscribe`).

@@ -76,6 +76,7 @@ pub struct EventLoop {
     decorate: fn(ClusterStatus, &ClusterState) -> ClusterStatus,
     history: Observer,
     turns: Arc<Turns>,
+    late: Arc<Turns>,
     left: bool,
     /// Something happened since the status was published.
     unpublished: bool,
@@ -117,6 +118,8 @@ pub struct Parts {
     pub history: Observer,
     /// Is told how long turns take.
     pub turns: Arc<Turns>,
+    /// Is told how late the time for renewing comes.
+    pub late: Arc<Turns>,
 }
 
 impl EventLoop {
@@ -166,6 +169,7 @@ impl EventLoop {
             decorate: parts.decorate,
             history: parts.history,
             turns: parts.turns,
+            late: parts.late,
             left: false,
             unpublished: false,
             publish_at: Instant::now(),

@@ -92,6 +92,8 @@ pub struct Runtime {
     pub history: History,
     /// How long the event loop's turns take.
     pub turns: Arc<Turns>,
+    /// How late it does what it does every 250 ms.
+    pub late: Arc<Turns>,
     links: watch::Receiver<Links>,
     started: Instant,
     /// What this node has started and not stopped.
@@ -150,7 +152,7 @@ impl Runtime {
         let (units, units_rx) = watch::channel(BTreeMap::new());
         let (alerts, alerts_rx) = watch::channel(Vec::new());
         let (history, observer, follower) = History::start(&node.paths, &node.config.node.name);
-        let turns = Arc::new(Turns::default());
+        let (turns, late) = (Arc::new(Turns::default()), Arc::new(Turns::default()));
         let recorder = record(&node, &settings);
         let parts = Parts {
             core: Cluster::new(settings, node.state.clone()),
@@ -168,6 +170,7 @@ impl Runtime {
             decorate,
             history: observer,
             turns: Arc::clone(&turns),
+            late: Arc::clone(&late),
         };
         let (event_loop, core) = EventLoop::new(parts);
         let node = Arc::new(node);
@@ -233,6 +236,7 @@ impl Runtime {
             rotator,
             history,
             turns,
+            late,
             links,
             started,
             kept,

@@ -1,5 +1,5 @@
 //! How long the turns of the event loop take: a turn decides and starts what is to be done, and everything else
-//! waits for it.
+//! waits for it. And how late its clock strikes, whatever kept its thread from turning.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

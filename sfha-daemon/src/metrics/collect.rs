@@ -9,7 +9,7 @@ use super::text::{Labels, Text, Type};
 use crate::daemon::{Daemon, Life};
 use crate::history::{Counted, FAILOVER_ENDS_MS};
 use crate::hooks::Calls;
-use crate::turns::BUCKETS_US;
+use crate::turns::{BUCKETS_US, Turns};
 
 use Type::{Counter, Gauge};
 
@@ -22,9 +22,9 @@ pub fn all(daemon: &Daemon, hooks: &crate::hooks::Tally) -> String {
         put_mesh(&mut text, mesh);
     }
     if let Life::Running(runtime) = daemon.life() {
-        let (counts, sum_us) = runtime.turns.read();
         put_history(&mut text, &runtime.history.counted());
-        put_loop(&mut text, counts, sum_us, runtime.history.dropped(), runtime.history.not_written());
+        put_loop(&mut text, &runtime.turns, &runtime.late);
+        put_losses(&mut text, runtime.history.dropped(), runtime.history.not_written());
     }
     put_hooks(&mut text, &hooks.read());
     text.finish()
@@ -172,10 +172,20 @@ fn put_history(text: &mut Text, counted: &Counted) {
     text.histogram("sfha_failover_duration_seconds", help, &ends, &of.collect::<Vec<_>>());
 }
 
-fn put_loop(text: &mut Text, counts: Vec<u64>, sum_us: u64, dropped: u64, not_written: u64) {
-    let ends: Vec<f64> = BUCKETS_US.iter().map(|us| *us as f64 / 1e6).collect();
+fn put_loop(text: &mut Text, turns: &Turns, late: &Turns) {
     let help = "How long the turns of the event loop take.";
-    text.histogram("sfha_event_loop_turn_seconds", help, &ends, &[(Vec::new(), counts, sum_us as f64 / 1e6)]);
+    put_times(text, "sfha_event_loop_turn_seconds", help, turns);
+    let help = "How late the event loop does what it does four times a second, whatever kept it from it.";
+    put_times(text, "sfha_event_loop_late_seconds", help, late);
+}
+
+fn put_times(text: &mut Text, name: &'static str, help: &'static str, times: &Turns) {
+    let ends: Vec<f64> = BUCKETS_US.iter().map(|us| *us as f64 / 1e6).collect();
+    let (counts, sum_us) = times.read();
+    text.histogram(name, help, &ends, &[(Vec::new(), counts, sum_us as f64 / 1e6)]);
+}
+
+fn put_losses(text: &mut Text, dropped: u64, not_written: u64) {
     let help = "Changes that came too fast for the history.";
     text.one("sfha_history_dropped_total", Counter, help, dropped as f64);
     let help = "Events that did not reach the disk.";

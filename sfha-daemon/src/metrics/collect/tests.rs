@@ -16,7 +16,8 @@ fn everything() -> String {
     mesh.peers[0].loss = Some(0.25);
     put_mesh(&mut text, &mesh);
     put_history(&mut text, &Counted::default());
-    put_loop(&mut text, vec![1; BUCKETS_US.len() + 1], 7, 0, 0);
+    put_loop(&mut text, &Turns::default(), &Turns::default());
+    put_losses(&mut text, 0, 0);
     put_hooks(&mut text, &BTreeMap::from([(("chat".to_owned(), "done"), 2)]));
     text.finish()
 }
