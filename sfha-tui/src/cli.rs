@@ -18,7 +18,6 @@ mod config;
 #[cfg(test)]
 mod documented;
 mod history;
-mod later;
 mod members;
 mod parse;
 mod services;
@@ -125,7 +124,7 @@ pub enum Task {
     Completions(Shell),
     /// Print the version.
     Version,
-    /// A command of the contract that is not there yet.
+    /// A command that nothing here does.
     Later(String),
 }
 
@@ -163,9 +162,8 @@ impl std::fmt::Debug for JoinTask {
     }
 }
 
-/// The whole command line in the language of this thread; `with_later` adds the hidden commands that
-/// are not there yet.
-pub fn command(with_later: bool) -> Command {
+/// The whole command line in the language of this thread.
+pub fn command() -> Command {
     let root = Command::new("sfha")
         .about(t!("about"))
         .version(env!("CARGO_PKG_VERSION"))
@@ -184,7 +182,6 @@ pub fn command(with_later: bool) -> Command {
             Arg::new("version").short('V').long("version").action(ArgAction::Version).help(t!("arg-version")),
         )
         .subcommands(commands::all());
-    let root = if with_later { later::add(root) } else { root };
     let common = |arg: Arg| arg.help_heading(t!("heading-global")).display_order(100);
     localise(root).mut_arg("demo", common).mut_arg("theme", common).mut_arg("version", common)
 }

@@ -59,7 +59,7 @@ impl Problem {
         serde_json::to_string(&Envelope { error }).unwrap_or_default()
     }
 
-    /// A command of the contract that this version does not have.
+    /// A command that nothing here does.
     pub fn later(command: &str) -> Self {
         let mut problem = Self::local("not-in-this-version", 1, t!("later", command = command), None);
         problem.next = Some(t!("later-next"));

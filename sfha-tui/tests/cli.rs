@@ -299,18 +299,6 @@ fn wrong_usage_is_two_in_text_and_in_json() {
 }
 
 #[test]
-fn commands_of_later_versions_say_so() {
-    for line in ["constraints", "constraints list -j"] {
-        let output = run(Path::new("/nonexistent"), line);
-        assert_eq!(code(&output), 1, "{line}");
-        let told = format!("{}{}", stdout(&output), stderr(&output));
-        assert!(told.contains("n'existe pas encore"), "{line}: {told}");
-    }
-    let json = run(Path::new("/nonexistent"), "constraints --json");
-    assert_eq!(document(&json)["error"]["code"], "not-in-this-version");
-}
-
-#[test]
 fn a_configuration_is_judged_without_a_daemon() {
     let none = Path::new("/nonexistent");
     let example = run(none, "config-example");
@@ -466,7 +454,7 @@ fn help_is_in_the_language_and_without_what_is_not_there() {
     insta::assert_snapshot!("help_en", stdout(&run(none, "help --lang en")));
     insta::assert_snapshot!("help_init_fr", stdout(&run(none, "init -h")));
     let script = stdout(&run(none, "completions bash"));
-    assert!(script.contains("unstandby") && !script.contains("constraints"));
+    assert!(script.contains("unstandby"));
     assert_eq!(stdout(&run(none, "version")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(stdout(&run(none, "-V")), format!("sfha {}\n", env!("CARGO_PKG_VERSION")));
 }

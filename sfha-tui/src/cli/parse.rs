@@ -29,7 +29,7 @@ pub enum Parsed {
 
 /// Reads the command line.
 pub fn parse(args: &[OsString], colour: bool) -> Parsed {
-    let matches = match command(true).try_get_matches_from(args) {
+    let matches = match command().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) => return refused(&error, colour),
     };
@@ -58,9 +58,9 @@ fn help(matches: &ArgMatches, colour: bool) -> Parsed {
     let mut path: Vec<OsString> = vec!["sfha".into()];
     path.extend(matches.get_many::<String>("command").into_iter().flatten().map(Into::into));
     path.push("--help".into());
-    match command(false).try_get_matches_from(path) {
+    match command().try_get_matches_from(path) {
         Err(error) => refused(&error, colour),
-        Ok(_) => Parsed::Print(styled(&command(false).render_help(), colour)),
+        Ok(_) => Parsed::Print(styled(&command().render_help(), colour)),
     }
 }
 
@@ -89,9 +89,6 @@ fn required(matches: &ArgMatches, id: &str) -> String {
 }
 
 fn task(matches: &ArgMatches) -> Task {
-    if let Some(command) = later::find(matches) {
-        return Task::Later(command);
-    }
     let Some((name, m)) = matches.subcommand() else { return Task::Default };
     match (name, m.subcommand()) {
         ("status", _) if m.get_flag("exit-code") => Task::Check,
@@ -217,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_commands_are_well_formed() {
-        command(true).debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -333,13 +330,5 @@ mod tests {
         assert_eq!(asked("sfha reload --dry-run -j"), ConfigTask::Reload { dry_run: true });
         assert_eq!(asked("sfha propagate"), ConfigTask::Propagate);
         assert_eq!(wrong("sfha reload node2").exit, 2);
-    }
-
-    #[test]
-    fn commands_of_later_versions_are_known_whatever_follows() {
-        for (line, name) in [("sfha constraints", "constraints"), ("sfha constraints list -j", "constraints")]
-        {
-            assert!(matches!(run(line).1, Task::Later(found) if found == name), "{line}");
-        }
     }
 }

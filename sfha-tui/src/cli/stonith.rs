@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> Result<Option<StonithTask>, clap::Error> {
-        super::super::command(true).try_get_matches_from(line.split(' ')).map(|matches| task(&matches))
+        super::super::command().try_get_matches_from(line.split(' ')).map(|matches| task(&matches))
     }
 
     #[test]

@@ -4,7 +4,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::Value;
 use sfha_proto::ErrorCode;
 
-use super::later;
 use crate::problem::Problem;
 use crate::t;
 
@@ -74,11 +73,11 @@ fn plain(value: &ContextValue) -> String {
     list(value).join(", ")
 }
 
-/// The texts of a value, the closest match first, without commands that are not there yet.
+/// The texts of a value, the closest match first.
 fn list(value: &ContextValue) -> Vec<String> {
     match value {
         ContextValue::String(text) => vec![text.clone()],
-        ContextValue::Strings(texts) => texts.iter().filter(|text| !later::is(text)).cloned().collect(),
+        ContextValue::Strings(texts) => texts.clone(),
         ContextValue::StyledStr(text) => vec![text.to_string()],
         ContextValue::StyledStrs(texts) => texts.iter().map(ToString::to_string).collect(),
         ContextValue::Number(number) => vec![number.to_string()],

@@ -35,6 +35,6 @@ pub fn logs(follow: bool, json: bool) -> Problem {
 /// Prints the completion script of a shell.
 pub fn completions(shell: Shell) {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut crate::cli::command(false), "sfha", &mut script);
+    clap_complete::generate(shell, &mut crate::cli::command(), "sfha", &mut script);
     paint::out(&String::from_utf8_lossy(&script));
 }

@@ -119,8 +119,15 @@ fn fencing(status: &ClusterStatus) -> String {
 
 /// `sfha nodes`
 pub fn nodes(status: &ClusterStatus, paint: Paint) -> String {
-    let titles =
-        [String::new(), t!("col-node"), t!("col-id"), t!("col-state"), t!("col-address"), t!("col-role")];
+    let titles = [
+        String::new(),
+        t!("col-node"),
+        t!("col-id"),
+        t!("col-state"),
+        t!("col-address"),
+        t!("col-program"),
+        t!("col-role"),
+    ];
     let mut table = Table::titled(&titles).right(&[2]);
     for node in &status.nodes {
         let (tone, state) = words::node(node);
@@ -130,6 +137,7 @@ pub fn nodes(status: &ClusterStatus, paint: Paint) -> String {
             (Tone::Plain, node.id.to_string()),
             (tone, state),
             (Tone::Plain, node.address.clone()),
+            (Tone::Plain, node.program.clone().unwrap_or_else(|| words::none(paint.utf8))),
             (Tone::Plain, words::roles(node, status)),
         ]);
     }
@@ -145,6 +153,7 @@ pub fn vips(status: &ClusterStatus, paint: Paint) -> String {
         t!("col-state"),
         t!("col-node"),
         t!("col-interface"),
+        t!("col-problem"),
     ];
     let mut table = Table::titled(&titles);
     for vip in &status.vips {
@@ -156,6 +165,7 @@ pub fn vips(status: &ClusterStatus, paint: Paint) -> String {
             (tone, state),
             (Tone::Plain, words::vip_place(vip, paint.utf8)),
             (Tone::Plain, vip.interface.clone().unwrap_or_else(|| t!("interface-auto"))),
+            (Tone::Plain, vip.problem.as_deref().map(words::problem).unwrap_or_default()),
         ]);
     }
     or(table, paint, t!("no-vips"))
