@@ -20,6 +20,7 @@ const OWN: &[&str] = &[
     "mesh tokens",
     "mesh rotate-keys",
     "vip list",
+    "vip announce",
     "service list",
     "stonith status",
     "stonith fence",

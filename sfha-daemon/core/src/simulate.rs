@@ -150,7 +150,7 @@ fn happen(group: &mut Group, happening: &Happening, request: u64, known: &Cluste
             group.fence(
                 request,
                 known,
-                FencingCommand::Confirm { node: *node, by: SOMEBODY.to_owned(), at: 0 },
+                FencingCommand::Confirm { node: *node, by: SOMEBODY.to_owned(), at: 0, why: None },
             );
         }
         Happening::ServiceFailed(name) => {

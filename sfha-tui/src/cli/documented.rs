@@ -100,7 +100,7 @@ fn fault(told: &Told) -> Option<String> {
     let words = words(&told.text);
     // "and so on"
     let whole = words.iter().position(|word| *word == "…").map_or(words.as_slice(), |at| &words[..at]);
-    let error = command(false).try_get_matches_from(whole).err()?;
+    let error = command().try_get_matches_from(whole).err()?;
     let incomplete = [
         ErrorKind::MissingRequiredArgument,
         ErrorKind::MissingSubcommand,
@@ -143,7 +143,7 @@ fn leaves(command: &Command, name: &str, into: &mut BTreeSet<String>) {
 fn every_command_is_in_the_documentation_of_both_languages() {
     i18n::set(Lang::English);
     let mut all = BTreeSet::new();
-    leaves(&command(false), "", &mut all);
+    leaves(&command(), "", &mut all);
     assert!(all.len() > 40, "{all:?}");
     for (folder, readme) in [("docs/en", "README.en.md"), ("docs/fr", "README.md")] {
         let folders: Vec<&str> = COMMON.iter().copied().chain([folder]).collect();
