@@ -1,6 +1,6 @@
 //! What is remembered from outside: who asked for what and was told what, what must not be lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use sfha_core::action::Answered;
@@ -53,6 +53,16 @@ pub struct Book {
     pub(super) removed: BTreeMap<NodeId, u64>,
     /// Nodes that were fenced.
     pub(super) fenced: u64,
+    /// Nodes that an operator answered for.
+    pub(super) confirmed: u64,
+    /// Nodes that were reset by their watchdog.
+    pub(super) bitten: u64,
+    /// Fencings that began by themselves: node and episode.
+    pub(super) begun: BTreeSet<(NodeId, u64)>,
+    /// Some node's status told of a storm.
+    pub(super) storm: bool,
+    /// Since when whoever leads (node and process) does not fence a node, in an episode, and does not say why.
+    pub(super) untold: BTreeMap<(NodeId, u32, NodeId, u64), u64>,
     /// Requests by what came of them.
     pub(super) outcomes: BTreeMap<String, u64>,
 }

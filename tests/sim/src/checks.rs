@@ -113,6 +113,7 @@ impl World {
         for (other, expiry) in others {
             let excuse = self.excuse(other, ip).or_else(|| self.excuse(node, ip));
             let excuse = excuse.filter(|_| self.profile.impaired_may_overlap);
+            let excuse = excuse.or_else(|| self.left_over(other)).or_else(|| self.left_over(node));
             match excuse.or_else(|| self.unseen(other)).or_else(|| self.unseen(node)) {
                 Some(why) => {
                     let own = self.machines.get(&node).and_then(|machine| machine.answers(ip, now));
@@ -125,6 +126,14 @@ impl World {
                 }),
             }
         }
+    }
+
+    /// A node is cut off, its daemon is killed, and `ExecStopPost=` fails: only the kernel's clock is left, which may
+    /// need longer than the others wait.
+    fn left_over(&self, node: NodeId) -> Option<&'static str> {
+        let machine = self.machines.get(&node)?;
+        let left = machine.left_over && machine.daemon.is_none() && self.is_cut(node);
+        left.then_some("cut off, its daemon dead, and not released")
     }
 
     /// The one case that three healthy nodes do not cover: a node is cut off while the Corosync of
@@ -154,6 +163,14 @@ impl World {
         if self.profile.two_node {
             return Some("two nodes");
         }
+        let late = machine.daemon.as_ref().is_some_and(|daemon| {
+            let address = machine.addresses.get(&ip);
+            daemon.bad_release.keys().any(|name| address.is_some_and(|address| address.name == *name))
+        });
+        if late && machine.hangs.interfaces + AFTER_STANDSTILL > self.now {
+            // What was asked of the kernel before is done first.
+            return Some("its interfaces hung, and the release waits its turn");
+        }
         // All that follows is for a node that was cut off and could not let go.
         if !self.is_cut(node) {
             return None;
@@ -161,13 +178,7 @@ impl World {
         match &machine.daemon {
             None => Some("cut off, and no daemon"),
             Some(daemon) if daemon.paused => Some("cut off, and its daemon stands still"),
-            Some(daemon) => {
-                let late = daemon
-                    .bad_release
-                    .keys()
-                    .any(|name| machine.addresses.get(&ip).is_some_and(|address| address.name == *name));
-                late.then_some("cut off, and the release is late or fails")
-            }
+            Some(_) => late.then_some("cut off, and the release is late or fails"),
         }
     }
 

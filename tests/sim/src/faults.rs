@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sfha_core::{Command, Event, Member, NodeId};
 
 use super::corosync::What;
-use super::machine::Machine;
+use super::machine::{Hangs, Machine};
 use super::profile::Fault;
 use super::world::{Coming, MS, World};
 
@@ -135,6 +135,19 @@ impl World {
                     machine.disk_full = until;
                 }
             }
+            Fault::Hang => {
+                let Some(node) = node.or_else(|| self.some_node(powered)) else { return };
+                let until = self.now + self.rng.millis(500, 12_000);
+                let what = self.rng.below(3);
+                let Some(machine) = self.machines.get_mut(&node) else { return };
+                let (hangs, name) = match what {
+                    0 => (&mut machine.hangs.interfaces, "interfaces hang"),
+                    1 => (&mut machine.hangs.units, "systemd hangs"),
+                    _ => (&mut machine.hangs.disk, "disk hangs"),
+                };
+                *hangs = (*hangs).max(until);
+                self.tell(|| format!("-- node {node}'s {name} until {} ms", until / MS));
+            }
             Fault::SetClock => {
                 let Some(node) = node.or_else(|| self.some_node(runs)) else { return };
                 let wall = i64::try_from(self.rng.below(4_000_000_000)).unwrap_or_default();
@@ -190,6 +203,7 @@ impl World {
                     self.command(Some(node), command);
                 }
             }
+            Fault::Confirm => self.confirm(),
             Fault::Grow => self.grow(),
             Fault::Remove => {
                 // Node 1 is the register's. One of two may go on alone with `two_node` only.
@@ -291,7 +305,7 @@ impl World {
         }
         machine.units.clear();
         machine.foreign.clear();
-        machine.had.clear();
+        machine.fed = None;
         self.tell(|| format!("-- node {node} loses power"));
         self.end_process(node);
         self.net.stop(node);
@@ -305,6 +319,8 @@ impl World {
         }
         machine.powered = true;
         machine.thawed = None;
+        machine.had.clear();
+        machine.hangs = Hangs::default();
         self.tell(|| format!("-- node {node} boots"));
         let wait = self.rng.millis(10, 300);
         self.after(wait, Coming::CorosyncStart(node));
@@ -348,6 +364,7 @@ impl World {
             self.after(100 * MS, Coming::ReleaseAfterDeath(node, _pid));
             return;
         }
+        machine.left_over = fails;
         if !fails {
             for (ip, _) in std::mem::take(&mut machine.addresses) {
                 self.book.removed(ip, node, self.now);

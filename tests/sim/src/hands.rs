@@ -104,8 +104,9 @@ impl World {
         let now = self.now;
         let full = self.machines.get(&node).is_some_and(|machine| machine.disk_full > now) && !self.settling;
         let fails = full || (bad && self.rng.chance(60));
+        let hangs = self.machines.get(&node).map_or(0, |machine| machine.hangs.disk);
         let Some(daemon) = self.daemon_mut(node) else { return };
-        let done = daemon.disk_busy.max(now) + takes;
+        let done = daemon.disk_busy.max(now).max(hangs) + takes;
         daemon.disk_busy = done;
         daemon.disk_order.push_back(id);
         if !fails {
@@ -125,10 +126,11 @@ impl World {
     /// When the actions of one resource that were asked for so far, and one more, are over.
     fn in_turn(&mut self, node: NodeId, id: ActionId, name: &str, takes: u64) -> u64 {
         let now = self.now;
+        let hangs = self.machines.get(&node).map_or(0, |machine| machine.hangs.interfaces);
         let Some(daemon) = self.daemon_mut(node) else { return now };
         daemon.under_way.entry(name.to_owned()).or_default().insert(id);
         let busy = daemon.busy.entry(name.to_owned()).or_default();
-        *busy = (*busy).max(now) + takes;
+        *busy = (*busy).max(now).max(hangs) + takes;
         *busy - now
     }
 
@@ -269,8 +271,12 @@ impl World {
             self.after(10 * MS, Coming::Renew(node, pid));
             return;
         }
+        self.look_after_watchdog(node);
         let (now, lease) = (self.now, self.profile.lease);
         let Some(machine) = self.machines.get_mut(&node) else { return };
+        if machine.hangs.interfaces > now {
+            return self.after(renewal, Coming::Renew(node, pid));
+        }
         let Some(daemon) = &mut machine.daemon else { return };
         let mut renewed = Vec::new();
         let mut vanished = Vec::new();

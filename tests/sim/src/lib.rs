@@ -7,6 +7,7 @@
 //!                        faults     what goes wrong, and what operators do meanwhile
 //!                        services   units that run, die, and are started by hand
 //!                        fencing    drivers, and the power that they cut
+//!                        watchdog   nodes that reset themselves
 //!                        keys       changes of keys, step by step and out of turn
 //!                        checks     what must hold after every step, and at the end
 //! ```
@@ -27,13 +28,14 @@ mod profile;
 mod removal;
 mod rng;
 mod services;
+mod watchdog;
 mod world;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-pub use fencing::Drivers;
+pub use fencing::{Drivers, Fencing};
 pub use profile::{Fault, Profile};
 pub use rng::Rng;
 pub use world::World;
@@ -52,6 +54,12 @@ pub struct Summary {
     pub answers: BTreeMap<String, u64>,
     /// Nodes that were fenced.
     pub fenced: u64,
+    /// Nodes that an operator answered for.
+    pub confirmed: u64,
+    /// Nodes that were reset by their watchdog.
+    pub bitten: u64,
+    /// Runs in which the limit of fencings held some back, and a node's status said so.
+    pub storms: u64,
 }
 
 /// Runs one seed.
@@ -138,6 +146,9 @@ impl Summary {
     fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.fenced += other.fenced;
+        self.confirmed += other.confirmed;
+        self.bitten += other.bitten;
+        self.storms += other.storms;
         for (why, longest) in other.overlaps {
             let entry = self.overlaps.entry(why).or_default();
             *entry = (*entry).max(longest);

@@ -35,8 +35,13 @@ pub struct Machine {
     pub units: BTreeSet<String>,
     /// Units that somebody else started.
     pub foreign: BTreeSet<String>,
-    /// Addresses and units that it took on since it has power, and has not let go in order.
+    /// Addresses and units that it took on since it was switched on, and has not let go in order; until it is
+    /// switched on again, or somebody saw that it is off.
     pub had: BTreeSet<String>,
+    /// When its watchdog last got a sign of life, since it runs.
+    pub fed: Option<u64>,
+    /// The last sign of life, also of one that runs no more.
+    pub last_fed: u64,
     /// Units that did not stop when they were told to.
     pub stuck: BTreeSet<String>,
     /// When a unit died that a daemon started.
@@ -45,12 +50,27 @@ pub struct Machine {
     pub daemon: Option<Daemon>,
     /// Process id of the next daemon.
     pub next_pid: u32,
+    /// A daemon died and its addresses were not taken off.
+    pub left_over: bool,
     /// A start of the daemon is on its way.
     pub starting: bool,
     /// Not started again before the end of the run.
     pub stays_down: bool,
     /// Until when nothing can be written.
     pub disk_full: u64,
+    /// Until when what is asked of it gets no answer.
+    pub hangs: Hangs,
+}
+
+/// Until when something gives no answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Hangs {
+    /// The kernel's interfaces: nothing is put on, taken off or renewed.
+    pub interfaces: u64,
+    /// systemd: no job begins or ends.
+    pub units: u64,
+    /// The disk.
+    pub disk: u64,
 }
 
 /// A running daemon.
@@ -66,6 +86,8 @@ pub struct Daemon {
     pub connected: bool,
     /// It was asked to stop.
     pub stopping: bool,
+    /// It has opened its watchdog.
+    pub armed: bool,
     /// What Corosync has said, by the time at which it is read.
     pub inbox: BTreeMap<(u64, u64), Event>,
     /// Newest entry of the inbox: of the group, of the quorum service, of drivers.
@@ -111,12 +133,16 @@ impl Machine {
             foreign: BTreeSet::new(),
             stuck: BTreeSet::new(),
             had: BTreeSet::new(),
+            fed: None,
+            last_fed: 0,
             died: BTreeMap::new(),
             daemon: None,
             next_pid: 100,
+            left_over: false,
             starting: false,
             stays_down: false,
             disk_full: 0,
+            hangs: Hangs::default(),
         }
     }
 
@@ -124,6 +150,16 @@ impl Machine {
     #[must_use]
     pub fn answers(&self, ip: IpAddr, now: u64) -> Option<&Address> {
         self.addresses.get(&ip).filter(|address| self.powered && address.expiry > now)
+    }
+
+    /// Its watchdog has bitten, or need not: it has not got that thing.
+    #[must_use]
+    pub fn is_harmless_by(&self, timeout: u64, thing: &str, now: u64) -> bool {
+        if !self.powered {
+            return now >= self.last_fed + timeout;
+        }
+        let address = thing.parse().ok().is_some_and(|ip: IpAddr| self.answers(ip, now).is_some());
+        !address && !self.units.contains(thing)
     }
 
     /// Its processes can do nothing at the moment.
@@ -143,6 +179,7 @@ impl Daemon {
             paused: false,
             connected: false,
             stopping: false,
+            armed: false,
             inbox: BTreeMap::new(),
             newest: [0, 0, 0],
             wanted: BTreeMap::new(),

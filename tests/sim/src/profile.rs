@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::corosync::LAN_DETECTION;
-use super::fencing::Drivers;
+use super::fencing::Fencing;
 
 const MS: u64 = 1000;
 
@@ -44,8 +44,12 @@ pub enum Fault {
     Maintenance,
     /// A node's disk is full for a while: nothing is written.
     DiskFull,
+    /// For seconds there is no answer to what a node asks of its interfaces, of systemd, or of its disk.
+    Hang,
     /// Somebody sets a node's clock.
     SetClock,
+    /// An operator switches a node off that waits to be fenced, and says so.
+    Confirm,
     /// A node is invited and joins.
     Grow,
     /// A node, whatever its condition, is taken out for good.
@@ -97,8 +101,8 @@ pub struct Profile {
     pub detection: (u64, u64),
     /// Some nodes are on two interfaces' sides at once for a moment: never allowed without this.
     pub impaired_may_overlap: bool,
-    /// Fencing is on, with such drivers.
-    pub fencing: Option<Drivers>,
+    /// Fencing is on.
+    pub fencing: Option<Fencing>,
     /// Votequorum's answer comes up to this much later than the group's.
     pub quorum_lag: u64,
 }

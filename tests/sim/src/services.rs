@@ -16,6 +16,9 @@ use super::world::{Coming, MS, World};
 /// Somebody who stood still for less than this has not noticed that something died.
 const UNNOTICED: u64 = 10_000 * MS;
 
+/// For so long after its stop time a unit that does not stop is killed: then it is said to be stuck.
+const KILL_PATIENCE: u64 = 5000 * MS;
+
 /// A service out of a few names and a few units.
 #[must_use]
 pub fn service(rng: &mut super::rng::Rng, unit: u64) -> Service {
@@ -88,6 +91,10 @@ impl World {
         let bad = self.profile.bad_units && !self.settling;
         let fails = bad && self.rng.chance(150);
         let wait = if self.rng.chance(150) { self.rng.millis(50, 1000) } else { self.rng.millis(1, 30) };
+        // What is not started in time counts as failed; the job may go on.
+        let hangs = self.hang_of_units(node);
+        let longest = service.start_timeout_ms * MS;
+        let (wait, fails) = if hangs > longest { (longest, true) } else { (wait.max(hangs), fails) };
         if let Some(machine) = self.machines.get_mut(&node) {
             machine.foreign.remove(&service.unit);
             machine.died.remove(&service.unit);
@@ -109,6 +116,14 @@ impl World {
             6..9 => self.rng.millis(1, longest),
             _ => longest * MS,
         };
+        let hangs = self.hang_of_units(node);
+        if hangs > longest * MS
+            && let Some(machine) = self.machines.get_mut(&node)
+        {
+            machine.stuck.insert(service.unit.clone());
+        }
+        let given_up = longest * MS + KILL_PATIENCE;
+        let (wait, fails) = if hangs > given_up { (given_up, true) } else { (wait.max(hangs), fails) };
         // A start that is under way is given up.
         let starts = self
             .daemon_mut(node)
@@ -121,6 +136,11 @@ impl World {
             daemon.stopping_units.insert(name.clone());
         }
         self.after(wait, Coming::Done(node, pid, id, Work::Stop { name, unit: service.unit, fails }));
+    }
+
+    /// For how long systemd does nothing yet.
+    fn hang_of_units(&self, node: NodeId) -> u64 {
+        self.machines.get(&node).map_or(0, |machine| machine.hangs.units.saturating_sub(self.now))
     }
 
     fn order_unit(&mut self, node: NodeId, id: ActionId, name: &str) {

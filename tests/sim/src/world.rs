@@ -49,6 +49,7 @@ pub(super) enum Coming {
     UnitGone(NodeId, String),
     Retire(NodeId),
     Fence(FenceCall),
+    Bite(NodeId, u64),
     FindEachOther,
     Settle,
     Ask,
@@ -106,8 +107,8 @@ impl World {
         let mut rng = Rng::new(seed);
         let count = rng.range(profile.nodes.0, profile.nodes.1);
         let mut state = initial_state(count, profile.services, &mut rng);
-        if profile.fencing.is_some() {
-            state.stonith = super::fencing::settings();
+        if let Some(fencing) = profile.fencing {
+            state.stonith = super::fencing::settings(fencing);
         }
         let net = Net::new(state.nodes.keys().copied().collect(), profile.two_node, profile.detection);
         let machines = state.nodes.keys().map(|id| (*id, Machine::new(*id, state.clone()))).collect();
@@ -211,6 +212,7 @@ impl World {
             Coming::FindEachOther => self.find_each_other(),
             Coming::Settle => self.settle(),
             Coming::Fence(call) => self.driver_answers(call),
+            Coming::Bite(node, fed) => self.bite(node, fed),
             Coming::Ask => self.ask_to_end_hands_off(),
             Coming::Wake(node, pid) => self.wake(node, pid),
             Coming::Tick(node, pid, at) => self.tick(node, pid, at),
@@ -414,6 +416,7 @@ impl World {
             }
         }
         self.forget_let_go(node);
+        self.check_told(node);
         self.check_turn(node);
     }
 
@@ -485,12 +488,19 @@ impl World {
             return;
         }
         self.tell(|| format!("node {} has left", member.node));
+        if let Some(machine) = self.machines.get_mut(&member.node) {
+            // All whom it left saw it go with nothing left.
+            machine.had.clear();
+        }
         self.over(member.node);
     }
 
     /// A daemon ended of its own will.
     pub(super) fn over(&mut self, node: NodeId) {
         self.check_left(node);
+        if let Some(machine) = self.machines.get_mut(&node) {
+            machine.fed = None;
+        }
         let removed = self.daemon(node).is_some_and(|daemon| daemon.core.is_removed());
         self.end_process(node);
         if removed {
@@ -572,6 +582,9 @@ impl World {
             overlaps: self.book.overlaps.clone(),
             answers: self.book.outcomes.clone(),
             fenced: self.book.fenced,
+            confirmed: self.book.confirmed,
+            bitten: self.book.bitten,
+            storms: self.book.storm.into(),
         }
     }
 }
