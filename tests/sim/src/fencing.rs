@@ -227,7 +227,7 @@ impl World {
             machine.had.clear();
         }
         self.book.confirmed += 1;
-        let command = FencingCommand::Confirm { node: target, by: "ann".to_owned(), at: 0 };
+        let command = FencingCommand::Confirm { node: target, by: "ann".to_owned(), at: 0, why: None };
         self.command(Some(node), Command::Fencing { command: Box::new(command) });
         let wait = self.rng.millis(0, 8000);
         self.after(wait, Coming::Boot(target));
