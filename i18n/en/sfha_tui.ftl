@@ -1128,7 +1128,7 @@ why-preferred = { $node } is the preferred node.
 why-prefers = Preferred nodes, in this order: { $nodes }.
 why-with = Always on the same node as { $name }.
 why-after = Only once { $name } is there.
-why-followed = { $name } always goes along.
+why-followed = Always takes { $name } along.
 section-here = This node in the mesh
 section-matrix = Node to node
 matrix-known = { $known ->
@@ -1375,6 +1375,14 @@ plan-moves = { $count ->
         [one] { $count } resource moves from { $from } to { $to }
        *[other] { $count } resources move from { $from } to { $to }
     } within { $time } at most: { $names }.
+plan-moves-many = { $count ->
+        [one] { $count } resource changes its node
+       *[other] { $count } resources change their nodes
+    } within { $time } at most, to { $nodes }.
+plan-more = { $count ->
+        [one] { $count } other resource changes, too.
+       *[other] { $count } other resources change, too.
+    }
 plan-placed = { $count ->
         [one] { $count } resource will be served by { $to }
        *[other] { $count } resources will be served by { $to }

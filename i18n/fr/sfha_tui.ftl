@@ -1133,7 +1133,7 @@ why-preferred = { $node } est son nœud préféré.
 why-prefers = Nœuds préférés, dans l'ordre : { $nodes }.
 why-with = Toujours sur le même nœud que { $name }.
 why-after = Seulement une fois { $name } en place.
-why-followed = { $name } va toujours avec.
+why-followed = Entraîne toujours { $name }.
 section-here = Ce nœud dans le maillage
 section-matrix = De nœud à nœud
 matrix-known = { $known ->
@@ -1380,6 +1380,14 @@ plan-moves = { $count ->
         [one] { $count } ressource passe de { $from } à { $to }
        *[other] { $count } ressources passent de { $from } à { $to }
     } en { $time } au plus : { $names }.
+plan-moves-many = { $count ->
+        [one] { $count } ressource change de nœud
+       *[other] { $count } ressources changent de nœud
+    } en { $time } au plus, vers { $nodes }.
+plan-more = { $count ->
+        [one] { $count } autre ressource change aussi.
+       *[other] { $count } autres ressources changent aussi.
+    }
 plan-placed = { $count ->
         [one] { $count } ressource sera servie par { $to }
        *[other] { $count } ressources seront servies par { $to }

@@ -302,7 +302,10 @@ impl App {
         }
     }
 
-    fn take_mesh(&mut self, mesh: MeshStatus) {
+    fn take_mesh(&mut self, mut mesh: MeshStatus) {
+        if let Some(old) = &self.mesh {
+            rates::steady(old, &mut mesh);
+        }
         self.rates.take(&mesh, self.now);
         self.mesh = Some(mesh);
     }

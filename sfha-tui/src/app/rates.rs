@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
-use sfha_proto::mesh::MeshStatus;
+use sfha_proto::mesh::{MeshStatus, PairStatus};
 
 /// Samples kept for each peer.
 const KEPT: usize = 240;
-/// Counters closer together than this give no useful rate.
-const SHORTEST_MS: i64 = 500;
+/// Counters closer together than this give no useful rate; and a graph that moves on costs bytes over the wire.
+const SHORTEST_MS: i64 = 1900;
+/// Round-trip times between two other nodes that differ by no more than this are the same to the eye: a share of the
+/// one that is shown, or as many milliseconds.
+const SAME_SHARE: f64 = 0.15;
+const SAME_MS: f64 = 0.3;
 /// A rate older than this says nothing any more.
 const FRESH_S: i64 = 10;
 
@@ -70,16 +74,32 @@ impl Rates {
     }
 }
 
+/// Of 240 pairs most times differ a little at every look: what is shown stays until it is really another, which
+/// spares the eye and the wire.
+pub fn steady(old: &MeshStatus, new: &mut MeshStatus) {
+    for (number, pair) in new.pairs.iter_mut().enumerate() {
+        let same = |was: &&PairStatus| was.from == pair.from && was.to == pair.to && was.path == pair.path;
+        // They come in the same order as long as the nodes are the same.
+        let was = old.pairs.get(number).filter(same).or_else(|| old.pairs.iter().find(same));
+        if let Some((shown, now)) = was.and_then(|was| was.rtt_ms).zip(pair.rtt_ms)
+            && (now - shown).abs() <= (shown * SAME_SHARE).max(SAME_MS)
+        {
+            pair.rtt_ms = Some(shown);
+        }
+    }
+}
+
 impl Past {
     fn take(&mut self, now: Timestamp, seen: Seen) {
         let Seen { rx, tx, rtt, loss } = seen;
         if let Some((then, old_rx, old_tx)) = self.counters {
             let ms = now.as_millisecond() - then.as_millisecond();
-            if (0..SHORTEST_MS).contains(&ms) {
+            // A counter that went back is that of a new interface: nothing can be said of the time between.
+            let same = rx >= old_rx && tx >= old_tx;
+            if same && (0..SHORTEST_MS).contains(&ms) {
                 return;
             }
-            // A counter that went back is that of a new interface: nothing can be said of the time between.
-            if ms > 0 && rx >= old_rx && tx >= old_tx {
+            if same && ms > 0 {
                 let rate = |new: u64, old: u64| (new - old) as f64 * 1000.0 / ms as f64;
                 self.samples.push_back(Sample { rx: rate(rx, old_rx), tx: rate(tx, old_tx), rtt, loss });
                 if self.samples.len() > KEPT {
@@ -115,12 +135,33 @@ mod tests {
     }
 
     #[test]
+    fn a_time_stays_on_the_screen_until_it_is_another() {
+        let text = include_str!("../../tests/fixtures/healthy.json");
+        let status: sfha_proto::status::ClusterStatus = serde_json::from_str(text).unwrap();
+        let mesh = |times: &[f64]| {
+            let mut mesh = status.mesh_detail.clone().unwrap();
+            let pair = |(number, rtt): (usize, &f64)| PairStatus {
+                from: "node2".into(),
+                to: format!("n{number}"),
+                path: "direct".into(),
+                rtt_ms: Some(*rtt),
+            };
+            mesh.pairs = times.iter().enumerate().map(pair).collect();
+            mesh
+        };
+        let mut now = mesh(&[0.6, 24.0, 30.0]);
+        steady(&mesh(&[0.4, 22.0, 20.0]), &mut now);
+        let shown: Vec<_> = now.pairs.iter().filter_map(|pair| pair.rtt_ms).collect();
+        assert_eq!(shown, [0.4, 22.0, 30.0]);
+    }
+
+    #[test]
     fn counters_that_begin_anew_give_no_rate() {
         let mut past = Past::default();
         past.take(at(0), seen(1000, 1000));
         past.take(at(1000), seen(10, 10));
         assert!(past.samples.is_empty());
-        past.take(at(2000), seen(20, 10));
+        past.take(at(3000), seen(30, 10));
         assert_eq!(past.samples, [Sample { rx: 10.0, tx: 0.0, rtt: None, loss: None }]);
     }
 
@@ -128,11 +169,11 @@ mod tests {
     fn the_past_is_bounded_and_a_clock_set_back_is_survived() {
         let mut past = Past::default();
         for second in 0..500 {
-            past.take(at(second * 1000), seen(u64::try_from(second).unwrap(), 0));
+            past.take(at(second * 2000), seen(u64::try_from(second).unwrap(), 0));
         }
         assert_eq!(past.samples.len(), KEPT);
         past.take(at(0), seen(600, 0));
-        past.take(at(1000), seen(700, 0));
+        past.take(at(2000), seen(800, 0));
         assert_eq!(past.samples.back(), Some(&Sample { rx: 100.0, tx: 0.0, rtt: None, loss: None }));
     }
 }

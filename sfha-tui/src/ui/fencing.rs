@@ -76,7 +76,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect, spots: &mut Spots) {
         items.push(item);
     }
     let mut keep = None;
-    let lines = grid.lines(app, width, &[]);
+    let lines = grid.lines(app, width, &[], |_| true);
     let items = std::iter::once(None).chain(items.into_iter().map(Some));
     for (line, item) in lines.into_iter().zip(items) {
         if item.is_some() && item.as_ref() == app.selected() {

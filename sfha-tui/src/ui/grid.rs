@@ -78,15 +78,24 @@ impl Grid {
     }
 
     /// The title line, then a line for each row, none wider than `width`; the first columns are at least
-    /// as wide as in `least`.
-    pub fn lines(&self, app: &App, width: usize, least: &[usize]) -> Vec<Line<'static>> {
+    /// as wide as in `least`. Rows that are not `seen` are left empty: of hundreds, a screen shows some.
+    pub fn lines(
+        &self,
+        app: &App,
+        width: usize,
+        least: &[usize],
+        seen: impl Fn(usize) -> bool,
+    ) -> Vec<Line<'static>> {
         // Selection sign, mark, a space, and a margin at the right.
         let room = width.saturating_sub(4);
         let mut widths = self.widths();
         widths.iter_mut().zip(least).for_each(|(width, least)| *width = (*width).max(*least));
         let shown = self.fitting(&widths, room);
         let mut lines = vec![self.titles(app, &shown, &widths, room)];
-        lines.extend(self.rows.iter().map(|row| line(app, row, &self.columns, &shown, &widths, room)));
+        lines.extend(self.rows.iter().enumerate().map(|(number, row)| match seen(number) {
+            true => line(app, row, &self.columns, &shown, &widths, room),
+            false => Line::default(),
+        }));
         lines
     }
 

@@ -58,6 +58,7 @@ pub fn stack(app: &App, frame: &mut Frame<'_>, area: Rect, sections: Vec<Section
         fitting.max().unwrap_or(0)
     };
     let least = [common(0), common(1)];
+    let seen = seen(app, usize::from(area.height), &sections, roomy);
     let mut rows: Vec<super::Row> = Vec::new();
     let mut keep = None;
     for section in sections {
@@ -81,7 +82,9 @@ pub fn stack(app: &App, frame: &mut Frame<'_>, area: Rect, sections: Vec<Section
             rows.push((Line::from(Span::styled(format!("   {text}"), theme::dim(app))), None));
             continue;
         }
-        let mut drawn = section.grid.lines(app, width, &least).into_iter();
+        let start = rows.len() + usize::from(roomy);
+        let drawn = section.grid.lines(app, width, &least, |row| seen.contains(&(start + row)));
+        let mut drawn = drawn.into_iter();
         let titles = drawn.next();
         rows.extend(titles.filter(|_| roomy).map(|line| (line, None)));
         for (item, line) in section.items.into_iter().zip(drawn) {
@@ -93,8 +96,7 @@ pub fn stack(app: &App, frame: &mut Frame<'_>, area: Rect, sections: Vec<Section
         rows.extend(more);
     }
     // The heading stays where it is: it tells how the list is sorted and filtered.
-    if rows.len() > usize::from(area.height) && area.height > 3 && app.view != View::Overview {
-        let fixed = if roomy { 2 } else { 1 };
+    if let Some(fixed) = heading(app, rows.len(), usize::from(area.height), roomy) {
         let body = rows.split_off(fixed.min(rows.len()));
         let head = Rect { height: fixed as u16, ..area };
         super::list(app, frame, head, rows, None, spots);
@@ -103,6 +105,28 @@ pub fn stack(app: &App, frame: &mut Frame<'_>, area: Rect, sections: Vec<Section
         return super::list(app, frame, area, body, keep, spots);
     }
     super::list(app, frame, area, rows, keep, spots);
+}
+
+/// Lines of the heading that stay where they are; nothing where all fits, or where there are several headings.
+fn heading(app: &App, lines: usize, height: usize, roomy: bool) -> Option<usize> {
+    let stays = lines > height && height > 3 && app.view != View::Overview;
+    stays.then_some(if roomy { 2 } else { 1 })
+}
+
+/// The lines that will be on the screen.
+fn seen(app: &App, height: usize, sections: &[Section], roomy: bool) -> std::ops::Range<usize> {
+    let (mut lines, mut keep) = (0, None);
+    for section in sections {
+        let titles = 1 + usize::from(roomy);
+        let selected = section.items.iter().position(|item| is(app, item));
+        keep = keep.or(selected.map(|at| lines + titles + at));
+        let more = usize::from(section.more.is_some());
+        lines += if section.items.is_empty() { 2 } else { titles + section.items.len() + more };
+    }
+    let fixed = heading(app, lines, height, roomy).unwrap_or(0);
+    let room = height - fixed;
+    let first = fixed + super::offset(lines - fixed, room, keep.map(|keep| keep.saturating_sub(fixed)));
+    first..first + room
 }
 
 fn is(app: &App, item: &Item) -> bool {

@@ -18,6 +18,8 @@ use crate::{format, t};
 const PATIENCE_S: i64 = 10;
 /// More names than this are only counted.
 const NAMES: usize = 8;
+/// More sentences than this do not fit on a small screen, with what there is to confirm.
+const SENTENCES: usize = 5;
 
 /// How much is known of it.
 #[derive(Debug, Clone, Default)]
@@ -128,7 +130,7 @@ impl App {
         }
         // What is taken out stops: that was said.
         let changes = step.changes.iter().filter(|change| change.why.as_deref() != Some("removed"));
-        let mut told: Vec<(Tone, String)> = groups(changes).iter().map(|group| sentence(group)).collect();
+        let mut told = sentences(groups(changes));
         if told.is_empty() {
             let removes = matches!(kind, Kind::VipRemove | Kind::ServiceRemove);
             told.push((Tone::Plain, if removes { t!("plan-nothing-else") } else { t!("plan-nothing") }));
@@ -165,13 +167,65 @@ fn groups<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<Vec<&'a Change>>
     groups
 }
 
+/// Of a great cluster, what moves from many nodes or to many is told as one, and the rest counted.
+fn sentences(mut groups: Vec<Vec<&Change>>) -> Vec<(Tone, String)> {
+    let mut told = Vec::new();
+    if groups.len() > SENTENCES {
+        let moves = |group: &Vec<&Change>| match (group[0].from.as_deref(), group[0].holders.as_slice()) {
+            (Some(from), [to]) => from != to,
+            _ => false,
+        };
+        let moved: Vec<&Change> = groups.extract_if(.., |group| moves(group)).flatten().collect();
+        told.extend((!moved.is_empty()).then(|| many(&moved)));
+    }
+    // What is worse is never only counted.
+    let mut rest: Vec<(Tone, String, usize)> = groups
+        .iter()
+        .map(|group| {
+            let (tone, text) = sentence(group);
+            (tone, text, group.len())
+        })
+        .collect();
+    let room = SENTENCES - told.len();
+    if rest.len() > room {
+        rest.sort_by_key(|(tone, ..)| std::cmp::Reverse(*tone));
+        let left: usize = rest.drain(room - 1..).map(|(_, _, count)| count).sum();
+        rest.push((Tone::Plain, t!("plan-more", count = left), left));
+    }
+    told.extend(rest.into_iter().map(|(tone, text, _)| (tone, text)));
+    told
+}
+
+/// What moves, by where to.
+fn many(moved: &[&Change]) -> (Tone, String) {
+    let mut to: Vec<(&str, usize)> = Vec::new();
+    for change in moved {
+        let node = change.to.as_deref().unwrap_or_default();
+        match to.iter_mut().find(|(known, _)| *known == node) {
+            Some((_, count)) => *count += 1,
+            None => to.push((node, 1)),
+        }
+    }
+    let nodes = to.iter().map(|(node, count)| format!("{node} ({count})")).collect();
+    let nodes = shortened(nodes);
+    (Tone::Plain, t!("plan-moves-many", count = moved.len(), nodes = nodes, time = longest(moved)))
+}
+
+fn shortened(mut names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(NAMES);
+    names.truncate(NAMES);
+    let names = names.join(", ");
+    if more > 0 { t!("plan-and-more", names = names, more = more) } else { names }
+}
+
+fn longest(group: &[&Change]) -> String {
+    format::millis(group.iter().map(|change| change.within_ms).max().unwrap_or(0))
+}
+
 fn sentence(group: &[&Change]) -> (Tone, String) {
     let count = group.len();
-    let shown: Vec<&str> = group.iter().take(NAMES).map(|change| change.name.as_str()).collect();
-    let more = count.saturating_sub(NAMES);
-    let names = shown.join(", ");
-    let names = if more > 0 { t!("plan-and-more", names = names, more = more) } else { names };
-    let time = format::millis(group.iter().map(|change| change.within_ms).max().unwrap_or(0));
+    let names = shortened(group.iter().map(|change| change.name.clone()).collect());
+    let time = longest(group);
     let first = group[0];
     match (first.from.as_deref(), first.holders.as_slice()) {
         (_, []) => {
