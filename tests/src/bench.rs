@@ -4,6 +4,7 @@
 //! gratuitous ARP alone, holders by the kernels of the nodes, memory and processor time by `/proc`. Only the
 //! moment at which Corosync told of a lost node comes from the journal of `sfhad`.
 
+mod console;
 mod decisions;
 mod holding;
 mod keepalived;
@@ -50,6 +51,8 @@ pub enum Part {
     Wireguard,
     /// The decisions: how long a core takes for an event.
     Decisions,
+    /// The console, before an invented daemon.
+    Console,
 }
 
 /// Measures these parts, telling on standard error how far it is.
@@ -62,6 +65,7 @@ pub fn run(plan: Plan, parts: &[Part]) -> Result<Report> {
             Part::Scale => scale::run(plan, &mut report)?,
             Part::Wireguard => wireguard::run(plan, &mut report)?,
             Part::Decisions => decisions::run(plan, &mut report)?,
+            Part::Console => console::run(plan, &mut report)?,
         }
     }
     Ok(report)

@@ -7,3 +7,4 @@ pub mod demo;
 pub mod guest;
 pub mod lab;
 pub mod proxmox;
+pub mod terminal;

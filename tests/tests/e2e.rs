@@ -13,6 +13,8 @@ mod common;
 mod config;
 #[path = "e2e/conflict.rs"]
 mod conflict;
+#[path = "e2e/console.rs"]
+mod console;
 #[path = "e2e/contract.rs"]
 mod contract;
 #[path = "e2e/disaster.rs"]

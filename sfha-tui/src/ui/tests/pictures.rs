@@ -17,15 +17,21 @@ const WIDTH: f64 = 8.4;
 const HEIGHT: f64 = 18.0;
 const MARGIN: f64 = 12.0;
 
+/// Sizes of terminals.
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
 /// Name, seconds into the story, keys.
 const SCENES: &[(&str, i64, &str)] = &[
     ("overview", 28, ""),
     ("mesh", 28, "2j"),
     ("matrix", 22, "2x"),
     ("resources", 23, "3jj"),
-    ("nodes", 28, "4j"),
+    ("nodes", 28, "4"),
     ("fencing", 22, "5"),
     ("events", 28, "6kkk"),
+    ("event-chain", 28, "6kkk<enter>"),
+    ("details", 28, "jjj<enter>"),
+    ("alerts", 22, "a"),
     ("logs", 28, "7"),
     ("help", 28, "?"),
     ("menu", 5, "w"),
@@ -33,12 +39,19 @@ const SCENES: &[(&str, i64, &str)] = &[
     ("wizard-joined", 2, "2n<enter><enter><enter><15s>"),
     ("wizard-vip-add", 5, "3nblog<enter>192.0.2.90/24<enter><enter>"),
     ("wizard-vip-remove", 5, "3jjdwe"),
+    ("wizard-service-add", 2, "wjjj<enter>cron<enter>cron.service<enter><enter>"),
+    ("wizard-service-remove", 2, "wjjjj<enter><enter>ng"),
     ("wizard-remove", 5, "4jd"),
     ("wizard-rotate", 2, "wjjjjjjjj<enter><enter><enter><4s>"),
     ("wizard-failover", 2, "f<right><enter>"),
+    ("wizard-failover-done", 2, "f<right><enter>o<2s>"),
     ("wizard-standby", 2, "js"),
+    ("wizard-unstandby", 2, "jso<2s>S"),
     ("wizard-maintenance", 2, "m"),
     ("wizard-peer-add", 2, "wjjjjjjjjj<enter>laptop<enter>10.100.0.50<enter>clef"),
+    ("wizard-fence", 2, "5jF"),
+    ("wizard-unfence", 24, "5ju"),
+    ("wizard-confirm", 24, "5jc"),
 ];
 
 #[test]
@@ -52,16 +65,12 @@ fn pictures() {
             std::fs::write(file, svg(&stage.buffer(width, height), stage.app.look.palette)).unwrap();
         };
         for (name, seconds, keys) in SCENES {
-            let sizes: &[(u16, u16)] = match *name {
-                "overview" | "mesh" | "resources" | "events" => &[(80, 24), (120, 40), (200, 60)],
-                _ => &[(80, 24)],
-            };
             for (palette, tone) in [(Palette::Dark, "dark"), (Palette::Light, "light")] {
                 // Logs are kept by the library for the whole program: only these seconds are wanted.
                 let mut stage = Stage::demo(World::new(at(0)), Look { palette, utf8: true }, *seconds);
                 stage.press(keys);
-                for (width, height) in sizes {
-                    write(&format!("{name}-{tone}-{width}x{height}"), &stage, *width, *height);
+                for (width, height) in SIZES {
+                    write(&format!("{name}-{tone}-{width}x{height}"), &stage, width, height);
                 }
             }
         }
@@ -76,11 +85,23 @@ fn pictures() {
         write("large-overview-dark-120x40", &stage, 120, 40);
         stage.press("2");
         write("large-mesh-dark-120x40", &stage, 120, 40);
+        stage.press("x");
+        write("large-matrix-dark-80x24", &stage, 80, 24);
+        stage.press("3jjjj");
+        write("large-resources-dark-120x40", &stage, 120, 40);
+        stage.press("1f<right><enter>");
+        write("large-failover-dark-80x24", &stage, 80, 24);
         let mut stage = Stage::of(&fixture("unconfigured"), dark);
+        let sizes = |name: &str, stage: &Stage| {
+            for (width, height) in SIZES {
+                write(&format!("{name}-dark-{width}x{height}"), stage, width, height);
+            }
+        };
+        sizes("unconfigured", &stage);
         stage.press("w<enter>prod<enter>");
-        write("wizard-init-dark-80x24", &stage, 80, 24);
+        sizes("wizard-init", &stage);
         stage.press("<esc><esc>wj<enter>sfha-join://abc");
-        write("wizard-join-dark-80x24", &stage, 80, 24);
+        sizes("wizard-join", &stage);
     }
 }
 
