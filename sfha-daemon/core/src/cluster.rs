@@ -84,8 +84,9 @@ pub struct Cluster {
     votes: Option<(u32, u32, u32)>,
     /// Whether the quorum device votes for this side.
     device: Option<bool>,
-    /// A node was lost and the quorum device has not said who goes on: this node had quorum before.
-    awaits_device: bool,
+    /// A node was lost and the quorum device has not said who goes on: this node had quorum before. Whether a yes,
+    /// if that is the first word, means that nobody else had it meanwhile.
+    awaits_device: Option<bool>,
     /// Ring of the group's last change; `None` until one was told (Corosync does not tell the ring that
     /// is there when the group is joined).
     ring: Option<Ring>,
@@ -110,6 +111,8 @@ pub struct Cluster {
     established: bool,
     /// This process was in an established group before.
     was_established: bool,
+    /// The ledger of this view was agreed on by members of which none was sure of its quorum.
+    blind: bool,
     /// The ring in which this node had quorum when it said Hello in this round.
     round_ring: Option<Ring>,
     /// The ring for which this node has sent its confirmation in this view.
@@ -258,7 +261,7 @@ impl Cluster {
             quorum: None,
             votes: None,
             device: None,
-            awaits_device: false,
+            awaits_device: None,
             ring: None,
             ring_pending: false,
             gone: BTreeSet::new(),
@@ -271,6 +274,7 @@ impl Cluster {
             begin: None,
             established: false,
             was_established: false,
+            blind: false,
             round_ring: None,
             confirming: None,
             asked_round: false,

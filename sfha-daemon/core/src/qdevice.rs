@@ -4,7 +4,9 @@
 //! to the device with it, its quorum service goes on saying what was so in the ring before. Nothing may be kept
 //! on the strength of that: the other side may have been given the vote, and the quorum, meanwhile (measured:
 //! two holders for 3.9 s). From a lost node on there is no quorum until the quorum service has spoken of the
-//! new ring.
+//! new ring. If a yes is the first that it says, nobody else has had the vote since: the device waits until all
+//! whom it hears have told it of their rings, and takes the vote back before it gives it to others
+//! (qnetd-algo-ffsplit.c), and who lost the device meanwhile has been told no by his own end.
 //!
 //! A vote can also change sides while no ring changes, when the side that has it loses its connection to the
 //! device. Each end misses the other by heartbeats, of 0.8 [`Qdevice::timeout`]: the device after half of one

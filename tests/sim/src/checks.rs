@@ -36,7 +36,7 @@ impl World {
         }
         let state = core.state().clone();
         let endpoint = state.nodes.get(&1).and_then(|node| node.endpoint.clone());
-        if self.profile.two_node {
+        if self.profile.two_node || (self.profile.device && state.nodes.len() == 2) {
             // Both sides of a split go on; what one of them did is lost.
             return;
         }
@@ -188,6 +188,7 @@ impl World {
         self.settling = true;
         self.book.end = self.now + SETTLE;
         self.net.heal();
+        self.heal_device();
         let nodes: Vec<NodeId> = self.machines.keys().copied().collect();
         for node in nodes {
             if let Some(machine) = self.machines.get_mut(&node) {

@@ -93,6 +93,10 @@ pub struct Net {
     pub unseen: BTreeMap<NodeId, Option<u64>>,
     /// Shortest and longest time from a ring's stall to the new ring.
     pub detection: (u64, u64),
+    /// There is a quorum device, with one vote.
+    pub has_device: bool,
+    /// For whose side it votes, as each node has it.
+    pub device_votes: BTreeMap<NodeId, bool>,
     /// Nodes that the others' `corosync.conf` no longer has, and the nodes that are in theirs: nobody
     /// speaks with them.
     removed: BTreeMap<NodeId, BTreeSet<NodeId>>,
@@ -186,7 +190,8 @@ impl Net {
         let configured = self.removed.get(&node).unwrap_or(&self.configured);
         let total = self.ring(node).map_or(0, |(_, members)| members.intersection(configured).count());
         let two = self.two_node && configured.len() == 2;
-        let needed = if two { 1 } else { configured.len() / 2 + 1 };
+        let total = total + usize::from(self.has_device && self.device_votes.get(&node) == Some(&true));
+        let needed = if two { 1 } else { (configured.len() + usize::from(self.has_device)) / 2 + 1 };
         let waits = two && !self.up.get(&node).is_some_and(|process| process.seen_all);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         (total >= needed && !waits, count(total), count(needed))

@@ -156,8 +156,16 @@ impl World {
             Fault::Heal => {
                 self.tell(|| "-- healed".to_owned());
                 self.net.heal();
+                self.heal_device();
                 self.replan();
             }
+            Fault::CutFromDevice => {
+                let nodes: Vec<NodeId> = self.machines.keys().copied().collect();
+                let nodes = nodes.into_iter().filter(|_| self.rng.chance(600)).collect();
+                self.cut_from_device(&nodes);
+            }
+            Fault::HealDevice => self.heal_device(),
+            Fault::DeviceDies => self.device_dies(),
             Fault::CorosyncCrash => {
                 let Some(node) = node.or_else(|| self.some_node(powered)) else { return };
                 self.corosync_crash(node);
@@ -288,6 +296,12 @@ impl World {
 
     fn cut(&mut self, sides: BTreeMap<NodeId, u64>) {
         self.tell(|| format!("-- sides {sides:?}"));
+        // Some of them lose the device with the others.
+        if self.device.is_some() && self.rng.chance(500) {
+            let side = self.rng.pick(&sides.values().copied().collect::<Vec<_>>()).unwrap_or_default();
+            let nodes = sides.iter().filter(|(_, of)| **of == side).map(|(node, _)| *node).collect();
+            self.cut_from_device(&nodes);
+        }
         self.net.partition(sides);
         self.replan();
     }
@@ -308,6 +322,7 @@ impl World {
         machine.fed = None;
         self.tell(|| format!("-- node {node} loses power"));
         self.end_process(node);
+        self.device_stop(node, false);
         self.net.stop(node);
         self.replan();
     }
@@ -380,6 +395,7 @@ impl World {
             return;
         }
         self.tell(|| format!("-- node {node}'s Corosync crashes"));
+        self.device_stop(node, true);
         self.net.stop(node);
         self.book.without_quorum.insert(node, self.now);
         if let Some(daemon) = self.daemon_mut(node)
@@ -399,6 +415,7 @@ impl World {
             return;
         }
         self.net.start(node);
+        self.device_start(node);
         if self.rng.chance(500) {
             let wait = self.rng.millis(1, 15);
             self.after(wait, Coming::FormAlone(node));

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!  profile ──▶ world ──▶ corosync   rings, quorum, ordered messages, their semantics under faults
-//!   (faults)    (time)   machine    power, disk, the kernel's addresses with their lease
+//!   (faults)    (time)   device     the quorum device, who has its vote, and who still believes to have it
+//!                        machine    power, disk, the kernel's addresses with their lease
 //!                        hands      what `io` does for a core: slow, failing, in order
 //!                        faults     what goes wrong, and what operators do meanwhile
 //!                        services   units that run, die, and are started by hand
@@ -19,6 +20,7 @@
 mod book;
 mod checks;
 mod corosync;
+mod device;
 mod faults;
 mod fencing;
 mod hands;

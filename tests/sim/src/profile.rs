@@ -50,6 +50,12 @@ pub enum Fault {
     SetClock,
     /// An operator switches a node off that waits to be fenced, and says so.
     Confirm,
+    /// Nodes do not reach the quorum device.
+    CutFromDevice,
+    /// All nodes reach it again.
+    HealDevice,
+    /// It is gone for a while.
+    DeviceDies,
     /// A node is invited and joins.
     Grow,
     /// A node, whatever its condition, is taken out for good.
@@ -71,6 +77,8 @@ pub struct Profile {
     pub nodes: (u64, u64),
     /// `two_node: 1`.
     pub two_node: bool,
+    /// There is a quorum device.
+    pub device: bool,
     /// Faults and how often each is picked.
     pub faults: &'static [(Fault, u64)],
     /// Shortest and longest pause between two faults; now and then much happens at once, if it may.
@@ -114,6 +122,7 @@ impl Profile {
         Self {
             nodes,
             two_node: false,
+            device: false,
             faults,
             pause: (0, 3000 * MS),
             duration: 20_000 * MS,

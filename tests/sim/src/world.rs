@@ -11,6 +11,7 @@ use sfha_core::{ActionId, Cluster, ClusterState, Command, Event, Member, NodeId,
 
 use super::book::Book;
 use super::corosync::{Net, Out, What};
+use super::device::{Device, Step};
 use super::fencing::FenceCall;
 use super::hands::Work;
 use super::keys::Keys;
@@ -50,6 +51,7 @@ pub(super) enum Coming {
     Retire(NodeId),
     Fence(FenceCall),
     Bite(NodeId, u64),
+    Device(Step),
     FindEachOther,
     Settle,
     Ask,
@@ -86,6 +88,7 @@ pub struct World {
     pub(super) machines: BTreeMap<NodeId, Machine>,
     pub(super) book: Book,
     pub(super) keys: Keys,
+    pub(super) device: Option<Device>,
     /// Until then no driver reaches anything.
     pub(super) api_down_until: u64,
     /// Faults are over.
@@ -110,7 +113,10 @@ impl World {
         if let Some(fencing) = profile.fencing {
             state.stonith = super::fencing::settings(fencing);
         }
-        let net = Net::new(state.nodes.keys().copied().collect(), profile.two_node, profile.detection);
+        let mut net = Net::new(state.nodes.keys().copied().collect(), profile.two_node, profile.detection);
+        net.has_device = profile.device;
+        let profile_device = profile.device.then(Device::default);
+        state.corosync.qdevice = profile.device.then(super::device::settings);
         let machines = state.nodes.keys().map(|id| (*id, Machine::new(*id, state.clone()))).collect();
         let mut world = Self {
             now: 1_000_000,
@@ -123,6 +129,7 @@ impl World {
             machines,
             book: Book::default(),
             keys: Keys::default(),
+            device: profile_device,
             api_down_until: 0,
             settling: false,
             last_change: 0,
@@ -213,6 +220,7 @@ impl World {
             Coming::Settle => self.settle(),
             Coming::Fence(call) => self.driver_answers(call),
             Coming::Bite(node, fed) => self.bite(node, fed),
+            Coming::Device(step) => self.device_step(step),
             Coming::Ask => self.ask_to_end_hands_off(),
             Coming::Wake(node, pid) => self.wake(node, pid),
             Coming::Tick(node, pid, at) => self.tick(node, pid, at),
@@ -220,6 +228,9 @@ impl World {
             Coming::Renew(node, pid) => self.renew(node, pid),
             Coming::Order(ring) => {
                 self.ordering.remove(&ring);
+                if self.synchronises(ring) {
+                    return self.order_soon(ring);
+                }
                 let most = if self.rng.chance(300) { 1 } else { 100 };
                 let out = self.net.order(ring, most);
                 self.pass(out);
@@ -301,7 +312,11 @@ impl World {
                     if !self.net.votes(node).0 {
                         self.book.without_quorum.insert(node, self.now);
                     }
-                    self.push_quorum(node);
+                    if self.device.is_some() {
+                        self.device_ring(node);
+                    } else {
+                        self.push_quorum(node);
+                    }
                 }
             }
         }
@@ -309,12 +324,13 @@ impl World {
 
     pub(super) fn push_quorum(&mut self, node: NodeId) {
         let Some((ring, members)) = self.net.ring(node) else { return };
-        if !self.daemon(node).is_some_and(|daemon| daemon.connected) {
+        if !self.daemon(node).is_some_and(|daemon| daemon.connected) || self.waits_for_device(node) {
             return;
         }
         let (quorate, total, needed) = self.net.votes(node);
         let event = Event::Quorum { quorate, ring, members: members.clone() };
-        let expected = u32::try_from(self.net.configured.len()).unwrap_or(0);
+        let expected = self.net.configured.len() + usize::from(self.net.has_device);
+        let expected = u32::try_from(expected).unwrap_or(0);
         let lag = self.rng.range(50, self.profile.quorum_lag);
         self.push(node, 1, lag, event);
         self.push(node, 1, 10, Event::Votes { total, expected, needed });
@@ -480,6 +496,7 @@ impl World {
             daemon.newest[1] = now + 20;
         }
         self.send(member, What::Join);
+        self.tell_device_anew(node);
         self.push_quorum(node);
     }
 

@@ -329,6 +329,30 @@ fn nothing_of_a_lost_node_is_taken_before_somebody_answers_for_it() {
     assert!(summary.confirmed > 0 && summary.overlaps.is_empty(), "{summary:?}");
 }
 
+const DEVICE: &[(Fault, u64)] = &[
+    (Fault::CutFromDevice, 4),
+    (Fault::HealDevice, 4),
+    (Fault::DeviceDies, 2),
+    (Fault::Partition, 3),
+    (Fault::Isolate, 3),
+    (Fault::Heal, 4),
+    (Fault::PowerCut, 3),
+    (Fault::PowerCutAll, 1),
+    (Fault::Kill, 2),
+    (Fault::Shutdown, 1),
+    (Fault::CorosyncCrash, 2),
+    (Fault::Command, 2),
+    (Fault::Move, 2),
+];
+
+/// A vote from outside, that changes sides, is lost, and is believed to be there by those who have lost it: no
+/// address is on two nodes, but for what a dead daemon leaves on a node that is cut off.
+#[test]
+fn the_vote_of_a_device_makes_one_side_go_on() {
+    let profile = Profile { device: true, services: (0, 1), ..Profile::strict((2, 4), DEVICE) };
+    check("the_vote_of_a_device_makes_one_side_go_on", 160_000, 1500, &profile).no_overlap_longer_than(LEASE);
+}
+
 const HANGS: &[(Fault, u64)] = &[
     (Fault::Hang, 8),
     (Fault::Command, 3),

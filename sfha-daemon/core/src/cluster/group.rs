@@ -23,7 +23,7 @@ impl Cluster {
         self.quorum = None;
         self.votes = None;
         self.device = None;
-        self.awaits_device = false;
+        self.awaits_device = None;
         self.ring = None;
         self.ring_pending = false;
         self.gone.clear();
@@ -47,9 +47,14 @@ impl Cluster {
     }
 
     pub(super) fn hear_quorum(&mut self, quorum: QuorumView, now: Time) {
-        let awaited = std::mem::take(&mut self.awaits_device);
-        if quorum.quorate && !self.is_quorate() && !awaited {
-            self.given_the_vote(&quorum.members, now);
+        let awaited = self.awaits_device.take();
+        if quorum.quorate && !self.is_quorate() {
+            if awaited == Some(true) {
+                // It would have said no here before it said yes to others.
+                self.broken = false;
+            } else {
+                self.given_the_vote(&quorum.members, now);
+            }
         }
         if !quorum.quorate {
             self.broken = true;
@@ -96,8 +101,8 @@ impl Cluster {
         let spoken = quorum.members.is_disjoint(&gone);
         if quorum.quorate && !spoken && u32::try_from(left).is_ok_and(|left| left < needed) {
             quorum.quorate = false;
+            self.awaits_device = Some(!self.broken);
             self.broken = true;
-            self.awaits_device = true;
         }
     }
 
@@ -142,6 +147,8 @@ impl Cluster {
             };
             self.lost_until(member.node, now + delay);
         }
+        // While one word was awaited, others may have been given theirs.
+        self.awaits_device = self.awaits_device.map(|_| false);
         self.await_device();
         // Who went and is back before there was a ring without them has been in another one meanwhile.
         // When those who stayed are the fewer, it is this side that was cut off, and hears of it last.
@@ -268,6 +275,7 @@ impl Cluster {
         self.told.insert(from.node, (hello.program.clone(), StateVersion { epoch, version, hash }));
         hellos.insert(from, hello);
         let Some(verdict) = judge(&self.view, hellos) else { return };
+        self.blind = !hellos.values().any(|hello| hello.unbroken);
         let margin = u64::try_from(self.settings.unit_margin.as_millis()).unwrap_or(u64::MAX);
         let merged = Ledger::merge(hellos, margin);
         // A member that has just come from another side knows less about who was lost when.

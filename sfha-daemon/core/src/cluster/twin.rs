@@ -96,7 +96,7 @@ impl Cluster {
             twin.begin = None;
         }
         // The invented Corosync tells who has quorum, the device's vote included.
-        (twin.device, twin.awaits_device) = (None, false);
+        (twin.device, twin.awaits_device) = (None, None);
         twin.confirming = None;
         twin.asked_round = false;
         twin.actions = VecDeque::new();

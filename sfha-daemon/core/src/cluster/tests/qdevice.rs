@@ -70,3 +70,35 @@ fn without_a_device_at_work_corosync_does_not_wait() {
     lose(&mut lab, 1, 2, &[1]);
     assert_eq!(lab.holders("a"), [1]);
 }
+
+/// The other node is gone, with its addresses.
+fn cut_power(lab: &mut Lab, lost: NodeId, left: NodeId) {
+    lab.nodes.remove(&lost);
+    lab.on.remove(&lost);
+    lose(lab, left, lost, &[left]);
+    lab.settle();
+}
+
+#[test]
+fn a_yes_that_is_the_first_word_costs_no_further_wait() {
+    let mut lab = with_device(2, 2);
+    cut_power(&mut lab, 1, 2);
+    lab.pass(2000);
+    assert!(lab.holders("a").is_empty());
+    quorum(&mut lab, 2, true, &[2]);
+    lab.pass(1);
+    assert_eq!(lab.holders("a"), [2]);
+}
+
+#[test]
+fn a_yes_after_a_no_waits_until_the_others_must_have_missed_the_device() {
+    let mut lab = with_device(2, 2);
+    cut_power(&mut lab, 1, 2);
+    quorum(&mut lab, 2, false, &[2]);
+    lab.pass(2000);
+    quorum(&mut lab, 2, true, &[2]);
+    lab.pass(3999);
+    assert!(lab.holders("a").is_empty());
+    lab.pass(2);
+    assert_eq!(lab.holders("a"), [2]);
+}
