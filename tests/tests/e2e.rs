@@ -41,6 +41,8 @@ mod network;
 mod observability;
 #[path = "e2e/qdevice.rs"]
 mod qdevice;
+#[path = "e2e/recordings.rs"]
+mod recordings;
 #[path = "e2e/refusals.rs"]
 mod refusals;
 #[path = "e2e/removal.rs"]
@@ -53,6 +55,8 @@ mod rotation;
 mod secrets;
 #[path = "e2e/services.rs"]
 mod services;
+#[path = "e2e/slow.rs"]
+mod slow;
 #[path = "e2e/underlay.rs"]
 mod underlay;
 #[path = "e2e/units.rs"]

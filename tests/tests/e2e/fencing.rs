@@ -40,15 +40,15 @@ fn request(node: &Node, method: &str, params: Value) -> Result<Value, Value> {
 
 /// What was seen when a node's power was cut.
 #[derive(Debug, Clone)]
-struct Cut {
-    node: usize,
+pub struct Cut {
+    pub node: usize,
     /// Others that had the address at that moment.
     others: Vec<usize>,
 }
 
 /// The place where the nodes get their power from.
-struct Plant {
-    fake: Fake,
+pub struct Plant {
+    pub fake: Fake,
     cuts: Arc<Mutex<Vec<Cut>>>,
 }
 
@@ -58,7 +58,7 @@ fn vmid(node: usize) -> u32 {
 
 impl Plant {
     /// On the client, which every node reaches whatever is between the nodes.
-    fn build(cluster: &Cluster) -> Self {
+    pub fn build(cluster: &Cluster) -> Self {
         let ip = cluster.lab().client().ip();
         let start = move || Fake::start_on((ip, 8006).into(), &["pve1"]);
         let fake = cluster.lab().client().within_network(start).unwrap();
@@ -111,7 +111,7 @@ impl Plant {
     }
 
     /// Tested without switching anything, then stored; every node has its own file with the secret.
-    fn configure(&self, cluster: &Cluster, safety: Value) {
+    pub fn configure(&self, cluster: &Cluster, safety: Value) {
         for node in cluster.all().into_iter().skip(1) {
             cluster.node(node).write_file(SECRET_FILE, TOKEN_SECRET).unwrap();
             cluster.node(node).exec_ok(&["chmod", "600", SECRET_FILE]).unwrap();
@@ -129,7 +129,7 @@ impl Plant {
         wait_until("fencing on every node", PATIENCE, || cluster.all().into_iter().all(known)).unwrap();
     }
 
-    fn cuts(&self) -> Vec<Cut> {
+    pub fn cuts(&self) -> Vec<Cut> {
         self.cuts.lock().unwrap().clone()
     }
 
@@ -152,7 +152,7 @@ fn fencing_of(cluster: &Cluster, on: usize, node: usize) -> Option<NodeFencing> 
     cluster.look(on)?.fencing.nodes.into_iter().find(|told| told.name == name)
 }
 
-fn quick() -> Value {
+pub fn quick() -> Value {
     json!({"delay_ms": 1000, "min_delay_between_fence_ms": 0, "max_fences_per_5min": 64})
 }
 
