@@ -38,6 +38,7 @@ fn cluster(name: &'static str) -> Fake {
         "failover" => {
             result(request, json!({"schema": 1, "moved": ["web"], "to": "node2", "elapsed_ms": 412}))
         }
+        "vip.announce" => result(request, json!({"schema": 1, "announced": ["web"]})),
         "init" => {
             let token = if request["params"]["mesh"].is_null() { Value::Null } else { made() };
             let mut lines = vec![progress(request, "checking", 2), progress(request, "corosync", 310)];

@@ -314,10 +314,13 @@ impl World {
         machine.powered = false;
         machine.frozen = false;
         machine.starting = false;
-        for (ip, _) in std::mem::take(&mut machine.addresses) {
+        machine.died_with = std::mem::take(&mut machine.units);
+        for (ip, address) in std::mem::take(&mut machine.addresses) {
+            if address.expiry > self.now {
+                machine.died_with.insert(ip.to_string());
+            }
             self.book.removed(ip, node, self.now);
         }
-        machine.units.clear();
         machine.foreign.clear();
         machine.fed = None;
         self.tell(|| format!("-- node {node} loses power"));

@@ -42,6 +42,8 @@ pub struct Machine {
     pub fed: Option<u64>,
     /// The last sign of life, also of one that runs no more.
     pub last_fed: u64,
+    /// What it had on it when it lost its power.
+    pub died_with: BTreeSet<String>,
     /// Units that did not stop when they were told to.
     pub stuck: BTreeSet<String>,
     /// When a unit died that a daemon started.
@@ -135,6 +137,7 @@ impl Machine {
             had: BTreeSet::new(),
             fed: None,
             last_fed: 0,
+            died_with: BTreeSet::new(),
             died: BTreeMap::new(),
             daemon: None,
             next_pid: 100,
@@ -152,11 +155,11 @@ impl Machine {
         self.addresses.get(&ip).filter(|address| self.powered && address.expiry > now)
     }
 
-    /// Its watchdog has bitten, or need not: it has not got that thing.
+    /// Its watchdog has bitten, or need not: it has not got that thing, and had not when it lost its power.
     #[must_use]
     pub fn is_harmless_by(&self, timeout: u64, thing: &str, now: u64) -> bool {
         if !self.powered {
-            return now >= self.last_fed + timeout;
+            return !self.died_with.contains(thing) || now >= self.last_fed + timeout;
         }
         let address = thing.parse().ok().is_some_and(|ip: IpAddr| self.answers(ip, now).is_some());
         !address && !self.units.contains(thing)
