@@ -111,8 +111,6 @@ pub struct Cluster {
     established: bool,
     /// This process was in an established group before.
     was_established: bool,
-    /// The ledger of this view was agreed on by members of which none was sure of its quorum.
-    blind: bool,
     /// The ring in which this node had quorum when it said Hello in this round.
     round_ring: Option<Ring>,
     /// The ring for which this node has sent its confirmation in this view.
@@ -274,7 +272,6 @@ impl Cluster {
             begin: None,
             established: false,
             was_established: false,
-            blind: false,
             round_ring: None,
             confirming: None,
             asked_round: false,

@@ -87,7 +87,7 @@ impl World {
         let waits = |node: &NodeId| {
             self.net.ring(*node).is_some_and(|(own, _)| own == ring) && self.waits_for_device(*node)
         };
-        self.device.is_some() && (ring.seq / 4) % 4 != 0 && self.net.configured.iter().any(waits)
+        self.device.is_some() && !(ring.seq / 4).is_multiple_of(4) && self.net.configured.iter().any(waits)
     }
 
     fn device(&mut self) -> Option<&mut Device> {

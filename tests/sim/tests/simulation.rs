@@ -345,12 +345,29 @@ const DEVICE: &[(Fault, u64)] = &[
     (Fault::Move, 2),
 ];
 
+/// Two nodes that have lost each other, and then the device, the one sooner than the other.
+const VOTES: &[(Fault, u64)] = &[
+    (Fault::Isolate, 4),
+    (Fault::CutFromDevice, 5),
+    (Fault::HealDevice, 4),
+    (Fault::Heal, 1),
+    (Fault::Move, 1),
+];
+
 /// A vote from outside, that changes sides, is lost, and is believed to be there by those who have lost it: no
 /// address is on two nodes, but for what a dead daemon leaves on a node that is cut off.
 #[test]
 fn the_vote_of_a_device_makes_one_side_go_on() {
     let profile = Profile { device: true, services: (0, 1), ..Profile::strict((2, 4), DEVICE) };
     check("the_vote_of_a_device_makes_one_side_go_on", 160_000, 1500, &profile).no_overlap_longer_than(LEASE);
+}
+
+/// No excuse: whoever gets the vote waits until those who had it must have missed the device.
+#[test]
+fn a_vote_that_changes_sides_is_not_used_twice() {
+    let profile = Profile { device: true, ..Profile::strict((2, 2), VOTES) };
+    let summary = check("a_vote_that_changes_sides_is_not_used_twice", 180_000, 1000, &profile);
+    assert!(summary.overlaps.is_empty(), "{summary:?}");
 }
 
 const HANGS: &[(Fault, u64)] = &[

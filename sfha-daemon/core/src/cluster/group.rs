@@ -275,7 +275,6 @@ impl Cluster {
         self.told.insert(from.node, (hello.program.clone(), StateVersion { epoch, version, hash }));
         hellos.insert(from, hello);
         let Some(verdict) = judge(&self.view, hellos) else { return };
-        self.blind = !hellos.values().any(|hello| hello.unbroken);
         let margin = u64::try_from(self.settings.unit_margin.as_millis()).unwrap_or(u64::MAX);
         let merged = Ledger::merge(hellos, margin);
         // A member that has just come from another side knows less about who was lost when.

@@ -77,9 +77,8 @@ impl Cluster {
     fn confirm(&mut self, now: Time) {
         let quorate = self.is_quorate() && self.ring_agrees();
         let Some(ring) = self.quorum.as_ref().map(|quorum| quorum.ring).filter(|_| quorate) else { return };
-        if (self.broken || self.blind) && !self.operational && self.round_ring != Some(ring) {
-            // The ledger was agreed on without quorum: what it calls free, others may have taken since; or nobody
-            // knew yet, and knows now.
+        if self.broken && !self.operational && self.round_ring != Some(ring) {
+            // The ledger was agreed on without quorum: what it calls free, others may have taken since.
             self.ask_round();
             return;
         }
