@@ -55,6 +55,8 @@ mod rotation;
 mod secrets;
 #[path = "e2e/services.rs"]
 mod services;
+#[path = "e2e/simulated.rs"]
+mod simulated;
 #[path = "e2e/slow.rs"]
 mod slow;
 #[path = "e2e/underlay.rs"]
