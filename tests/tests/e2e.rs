@@ -59,6 +59,8 @@ mod services;
 mod simulated;
 #[path = "e2e/slow.rs"]
 mod slow;
+#[path = "e2e/stuck.rs"]
+mod stuck;
 #[path = "e2e/underlay.rs"]
 mod underlay;
 #[path = "e2e/units.rs"]
