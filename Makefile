@@ -22,7 +22,7 @@ setup: ## install what builds, tests and demo need (root; Debian 12)
 .PHONY: demo
 demo: setup ## three nodes on this machine: init, join, VIP, failover
 	@./assets/dev/deb.sh lab
-	@$(WITH_DEB) cargo run -q --profile lab -p sfha-tests --bin sfha-demo
+	@$(WITH_DEB) cargo run -q --profile lab -p sfha-tests --no-default-features --bin sfha-demo
 
 # Tests that need root are marked as ignored; whoever came this far is root.
 .PHONY: test
@@ -49,7 +49,7 @@ lab-deb: ## the package, quick to build: target/lab-deb/
 bench: ## measure what users get (the release package), against keepalived
 	@$(SETUP) build lab bench
 	@./assets/dev/deb.sh release
-	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --bin sfha-bench -- $(ARGS)
+	@SFHA_DEB="$${SFHA_DEB:-$$(realpath $(TARGET)/debian/sfha_*_amd64.deb)}" cargo run -q --profile lab -p sfha-tests --no-default-features --bin sfha-bench -- $(ARGS)
 
 .PHONY: reference
 reference: ## keys and types of config.yml: docs/*/reference.md

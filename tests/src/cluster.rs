@@ -62,16 +62,21 @@ impl Cluster {
     /// The same in a lab of that kind.
     pub fn formed_in(options: LabOptions) -> Result<Self> {
         let cluster = Self::fresh(options)?;
-        let nodes = cluster.lab.nodes().len();
-        let mut token = cluster.init(0)?;
-        for node in 1..nodes {
-            if node > 1 {
-                token = cluster.token(0)?;
-            }
-            cluster.join(node, &token.token)?;
-        }
-        cluster.wait_in_step(&(0..nodes).collect::<Vec<_>>(), PATIENCE)?;
+        cluster.form()?;
         Ok(cluster)
+    }
+
+    /// `init` on the first node, one `join` on each of the others.
+    pub fn form(&self) -> Result<()> {
+        let mut token = self.init(0)?;
+        for node in 1..self.lab.nodes().len() {
+            if node > 1 {
+                token = self.token(0)?;
+            }
+            self.join(node, &token.token)?;
+        }
+        self.wait_in_step(&self.all(), PATIENCE)?;
+        Ok(())
     }
 
     /// Takes the lab down, and says what went wrong with that.
@@ -94,11 +99,14 @@ impl Cluster {
         (0..self.lab.nodes().len()).collect()
     }
 
-    /// Runs `sfha` in a node.
+    /// Runs `sfha` in a node. What it prints with `--json` is what `docs/json/` says, or that is an error.
     pub fn sfha(&self, node: usize, args: &[&str]) -> Result<Output> {
         let mut command = vec!["sfha"];
         command.extend(args);
-        self.node(node).exec(&command)
+        let output = self.node(node).exec(&command)?;
+        #[cfg(feature = "judge")]
+        judge(args, &output).with_context(|| format!("{}: {command:?}", self.node(node).name()))?;
+        Ok(output)
     }
 
     /// Runs `sfha` with `--json` in a node: it must succeed and print one such document.
@@ -286,4 +294,18 @@ impl Cluster {
         }
         Ok(())
     }
+}
+
+/// Fails where a document is not as its schema says. Nothing is asked of a command that was killed.
+#[cfg(feature = "judge")]
+fn judge(args: &[&str], output: &Output) -> Result<()> {
+    let asked = args.iter().any(|arg| ["--json", "-j"].contains(arg));
+    let Some(schema) = crate::documents::schema_of(args).filter(|_| asked && output.code < 128) else {
+        return Ok(());
+    };
+    let document = output.json()?;
+    let name = if document.get("error").is_some() { "error" } else { schema.as_str() };
+    let faults = crate::documents::faults(name, &document);
+    ensure!(faults.is_empty(), "docs/json/ says otherwise: {}\n{document}", faults.join("\n"));
+    Ok(())
 }
