@@ -16,6 +16,7 @@
 //! Everything is blocking and may be called from any thread; faults take effect before the call returns.
 
 pub mod address;
+mod bare;
 mod cgroup;
 mod client;
 mod exec;
@@ -47,6 +48,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use nix::mount::{MsFlags, mount};
 
 pub use address::Address;
+pub use bare::bare_debian;
 pub use client::Client;
 pub use exec::Task;
 pub use nat::Nat;
@@ -77,12 +79,20 @@ pub struct LabOptions {
     packages: Vec<PathBuf>,
     routers: Vec<(usize, Nat)>,
     boot: bool,
+    base: PathBuf,
 }
 
 impl LabOptions {
     /// Three nodes under exactly this name, which must be free.
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), nodes: 3, packages: Vec::new(), routers: Vec::new(), boot: true }
+        Self {
+            name: name.to_owned(),
+            nodes: 3,
+            packages: Vec::new(),
+            routers: Vec::new(),
+            boot: true,
+            base: PathBuf::from("/"),
+        }
     }
 
     /// Three nodes under a name that begins with `label` and that no other lab has: what tests want.
@@ -107,6 +117,12 @@ impl LabOptions {
     /// Puts a router with address translation between a node (counted from 0) and the switch.
     pub fn behind_nat(mut self, node: usize, nat: Nat) -> Self {
         self.routers.push((node, nat));
+        self
+    }
+
+    /// Nodes of another system than this machine's, by its root: [`bare_debian`].
+    pub fn of_system(mut self, root: impl Into<PathBuf>) -> Self {
+        self.base = root.into();
         self
     }
 
@@ -161,7 +177,7 @@ impl Lab {
             Router::new(&self.place, *node).create(*nat, &lock)?;
         }
         drop(lock);
-        let image = Image::of(&self.place);
+        let image = Image::of(&self.place, &options.base);
         let names: Vec<_> = self.nodes.iter().map(|node| (node.outside_ip(), node.name())).collect();
         image.build(&self.place, &names, &options.packages)?;
         for node in &self.nodes {

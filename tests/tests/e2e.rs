@@ -43,6 +43,8 @@ mod observability;
 mod qdevice;
 #[path = "e2e/recordings.rs"]
 mod recordings;
+#[path = "e2e/quick_start.rs"]
+mod quick_start;
 #[path = "e2e/refusals.rs"]
 mod refusals;
 #[path = "e2e/removal.rs"]
@@ -65,3 +67,5 @@ mod stuck;
 mod underlay;
 #[path = "e2e/units.rs"]
 mod units;
+#[path = "e2e/upgrade.rs"]
+mod upgrade;

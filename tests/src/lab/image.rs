@@ -1,4 +1,4 @@
-//! The disk of the nodes: this machine's own file system under a layer that all nodes share (units masked,
+//! The disk of the nodes: this machine's own file system, or another one, under a layer that all nodes share (units masked,
 //! cluster configuration removed, packages installed) and a layer of each node's own. The layers are in the
 //! lab's tmpfs: they survive a node's power cut and cost nothing.
 
@@ -74,11 +74,13 @@ const JOURNALD: &str = "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nS
 #[derive(Debug)]
 pub(crate) struct Image {
     dir: PathBuf,
+    base: PathBuf,
 }
 
 impl Image {
-    pub(crate) fn of(place: &Place) -> Self {
-        Self { dir: place.dir().join("image") }
+    /// Over the system with this root.
+    pub(crate) fn of(place: &Place, base: &Path) -> Self {
+        Self { dir: place.dir().join("image"), base: base.to_owned() }
     }
 
     /// Makes the shared layer: once a lab, so that a package is installed once for all nodes.
@@ -89,7 +91,7 @@ impl Image {
         packages: &[PathBuf],
     ) -> Result<()> {
         let root = self.dir.join("root");
-        mount_overlay(&[Path::new("/")], &self.dir)?;
+        mount_overlay(&[&self.base], &self.dir)?;
         clean(&root)?;
         fs::write(root.join("etc/hosts"), hosts_file(hosts))?;
         fs::create_dir_all(root.join("etc/systemd/journald.conf.d"))?;
@@ -104,7 +106,7 @@ impl Image {
 
     /// Mounts a node's own layer over the shared one at `dir/root`.
     pub(crate) fn mount_node(&self, dir: &Path, hostname: &str) -> Result<()> {
-        mount_overlay(&[&self.dir.join("upper"), Path::new("/")], dir)?;
+        mount_overlay(&[&self.dir.join("upper"), &self.base], dir)?;
         let root = dir.join("root");
         fs::write(root.join("etc/hostname"), format!("{hostname}\n"))?;
         let id = fs::read_to_string("/proc/sys/kernel/random/uuid")?.replace('-', "");
