@@ -212,7 +212,7 @@ impl Session {
         let mut logs = log_lines.then(|| self.logs.subscribe());
         let mut told = params.after;
         let mut seq = 0;
-        loop {
+        'lives: loop {
             life.borrow_and_update();
             let now = self.daemon.life();
             let mut sources = Sources::of(&now);
@@ -248,7 +248,11 @@ impl Session {
                     }
                     tokio::select! {
                         () = sources.changed(), if statuses => break,
-                        _ = life.changed() => break,
+                        // What was followed is over: the next life has sources of its own.
+                        changed = life.changed() => match changed {
+                            Ok(()) => continue 'lives,
+                            Err(_) => return,
+                        },
                         () = next_event(&mut happened) => {}
                         line = next_line(&mut logs) => if let Some(line) = line {
                             seq += 1;
