@@ -281,6 +281,11 @@ mod tests {
         events.hear(&event(1, 100, EventKind::DaemonStarted, None));
         events.hear(&event(2, 101, EventKind::NodeAdded, None));
         assert_eq!(ids(&events), [1, 2]);
+        // Also where the old one's first numbers were not kept any more.
+        let mut events = Events::default();
+        (5..=8).for_each(|id| events.hear(&event(id, id as i64, EventKind::NodeLost, None)));
+        events.hear(&event(1, 100, EventKind::DaemonStarted, None));
+        assert_eq!(ids(&events), [1]);
     }
 
     #[test]
