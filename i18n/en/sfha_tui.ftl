@@ -592,7 +592,12 @@ error-fence-unreachable = { $endpoint } does not answer (fencing by { $driver })
 error-fence-denied = { $driver } refuses access (HTTP { $status }).
     .bare = What switches nodes off refuses access.
     .next = Check the token and its privileges: docs/en/fencing.md lists them.
-error-fence-certificate = The certificate of { $endpoint } is not the expected one ({ $driver }); SHA-256 fingerprint: { $fingerprint }.
+error-fence-certificate = { $reason ->
+        [issuer] No trusted authority answers for the certificate of { $endpoint } ({ $driver }); its SHA-256 fingerprint: { $fingerprint }.
+        [name] The certificate of { $endpoint } is not for that name ({ $driver }); its SHA-256 fingerprint: { $fingerprint }.
+        [expired] The certificate of { $endpoint } has expired ({ $driver }); its SHA-256 fingerprint: { $fingerprint }.
+       *[other] The certificate of { $endpoint } is not the expected one ({ $driver }). Fingerprint expected: { $expected }. Fingerprint found: { $fingerprint }.
+    }
     .bare = The certificate of what switches nodes off is not the expected one.
     .next = Compare this fingerprint on the machine itself before you put it into config.yml.
 error-fence-target = { $driver } does not know { $name } ({ $value }).
@@ -656,6 +661,7 @@ value-duration = DURATION
 value-token = TOKEN
 value-bytes = BYTES
 value-args = ARGS
+value-text = TEXT
 value-unit = UNIT
 value-nodes = NODE[,NODE…]
 cmd-status = The cluster as this node sees it
@@ -1746,6 +1752,7 @@ ask-unfence = Switch the node { $node } on?
 ask-stonith-confirm =
     You answer for { $node } being off. If it still lives, an address may end up on two machines,
     and data may be damaged. Confirm it only if you have seen with your own eyes that it is off.
+ask-again = That will not do.
 ask-typed = To confirm, type the node's name ({ $name }):
 cmd-stonith = Fencing: switch off a node that cannot be trusted any more
 cmd-stonith-status = Show how fencing stands
@@ -1756,6 +1763,7 @@ cmd-stonith-history = What happened
 cmd-stonith-test = Try the drivers out, without switching anything
 cmd-stonith-setup = Set fencing up: questions, a test that switches nothing, writing
 arg-stonith-node = Name of the node
+arg-stonith-reason = Why you are sure: kept in the history
 arg-stonith-dry-run = Only tell what would be done
 arg-stonith-limit = At most so many lines, the last ones
 arg-setup-provider = proxmox, webhook, watchdog, or an agent such as fence_ipmilan
@@ -1764,7 +1772,7 @@ arg-setup-unfence-url = URL of the webhook that switches on
 arg-setup-status-url = URL of the webhook that tells whether a node is on
 arg-setup-token-id = Token of Proxmox, such as { $example }
 arg-setup-secret-file = File with the secret (of the token, headers, parameters); “-”: standard input
-arg-setup-fingerprint = SHA-256 fingerprint of the certificate
+arg-setup-fingerprint = SHA-256 fingerprint of the certificate (empty: the one it shows, to compare):
 arg-setup-ca-file = File with the authorities that are trusted
 arg-setup-option = Parameter of the agent, without secrets
 arg-setup-node = A node: qemu/101 or lxc/101 with Proxmox, its outlet or its parameters with an agent
@@ -1784,6 +1792,20 @@ setup-options = Parameters of the agent, NAME=VALUE, separated by spaces:
 setup-guest = Guest of { $node } (qemu/ID or lxc/ID; empty: none):
 setup-plug = Outlet or parameters of { $node } (empty: none):
 setup-secret = Secret (empty: it is in its file already):
+setup-certificate =
+    No authority that this system knows has signed the certificate of { $endpoint }.
+    Its SHA-256 fingerprint:
+      { $fingerprint }
+    On that host, “pvenode cert info” shows the true one (pve-ssl.pem). Is it the same?
+setup-plan = What will be written:
+setup-plan-level = Nodes are switched off by: { $levels }
+setup-plan-node = { $node }: { $how }
+setup-plan-trust = Certificate: { $trust ->
+        [fingerprint] the one with this fingerprint
+        [authority] signed by the given authority
+       *[system] signed by an authority of this system
+    }
+setup-plan-secret = Secret: { $path } (mode 600), on this node
 setup-write = Write these settings for the whole cluster?
 setup-tested = Tested, nothing was written.
 setup-done = Fencing is set up on all nodes.
@@ -1793,6 +1815,47 @@ concern-fencing-storm = Too many fencings in five minutes: the next ones wait.
 concern-fencing-alert = Fencing of { $names } would not work; see `sfha stonith status`.
 concern-fencing-dry-run = Fencing is a dry run: nothing would be switched off.
 concern-watchdog = This node resets itself in { $time }: its watchdog is fed no more.
+wizard-setup = Set up fencing
+about-setup = What switches a lost node off? Everything is tried, switching nothing, before it is written.
+provider-proxmox = Proxmox VE
+provider-webhook = Webhook (a URL)
+provider-agent = Agent fence_…
+provider-watchdog = Watchdog alone
+field-provider = Means
+field-api-url = API URL
+field-token-id = Token
+field-secret = Secret
+field-fingerprint = Fingerprint
+field-fence-url = URL to switch off
+field-status-url = URL of the state
+field-unfence-url = URL to switch on
+field-program = Agent
+field-options = Parameters
+hint-api-url = https://HOST:8006; not a VIP of this cluster.
+hint-token-id = USER@REALM!NAME, like { $example }.
+hint-secret = The token's. Empty: it is in its file already.
+hint-secret-headers = A secret header: its name, a colon, its value. Empty: none.
+hint-secret-options = Secret parameters, “name=value”. Empty: none.
+hint-fingerprint = The certificate's SHA-256. Empty: the one it shows, to compare.
+hint-fingerprint-found = No authority answers for the certificate of { $endpoint }. Compare it with “pvenode cert info” on that host, then go on: { $fingerprint }
+hint-fence-url = { $node } in it stands for the node's name.
+hint-status-url = Answers “on” or “off”. Without it nothing shows that a node is off.
+hint-unfence-url = Optional.
+hint-program = A program of fence-agents, like fence_ipmilan.
+hint-options = NAME=VALUE, separated by blanks, no secrets.
+hint-guest = This node's machine: qemu/101 or lxc/101.
+hint-plug = This node's outlet, or NAME=VALUE.
+wrong-https = The API is reached with https://
+wrong-url = A URL begins with https:// or http://
+wrong-token-id = A token is written like { $example }.
+wrong-fingerprint = A SHA-256 fingerprint has 64 hexadecimal digits.
+wrong-program = An agent's name begins with fence_.
+wrong-guest = qemu/ or lxc/, then the number of the machine.
+plan-setup-test = { $node } answers by { $level }: { $power }.
+plan-setup = From then on nothing moves before a lost node is off.
+setup-failed = { $node } by { $level }: { $why }
+setup-mend = Nothing was written. Enter goes back to the answers; to write it all the same: sfha stonith setup --force
+key-setup = set up
 wizard-fence = Switch a node off
 wizard-unfence = Switch a node on
 wizard-confirm = Answer for a node being off

@@ -600,7 +600,12 @@ error-fence-unreachable = { $endpoint } ne répond pas (fencing par { $driver })
 error-fence-denied = Accès refusé par { $driver } (HTTP { $status }).
     .bare = Accès refusé par ce qui éteint les nœuds.
     .next = Vérifiez le jeton et ses droits : docs/fr/fencing.md en donne la liste.
-error-fence-certificate = Le certificat de { $endpoint } n'est pas celui attendu ({ $driver }) ; empreinte SHA-256 : { $fingerprint }.
+error-fence-certificate = { $reason ->
+        [issuer] Aucune autorité de confiance ne répond du certificat de { $endpoint } ({ $driver }) ; son empreinte SHA-256 : { $fingerprint }.
+        [name] Le certificat de { $endpoint } n'est pas à ce nom ({ $driver }) ; son empreinte SHA-256 : { $fingerprint }.
+        [expired] Le certificat de { $endpoint } a expiré ({ $driver }) ; son empreinte SHA-256 : { $fingerprint }.
+       *[other] Le certificat de { $endpoint } n'est pas celui attendu ({ $driver }). Empreinte attendue : { $expected }. Empreinte trouvée : { $fingerprint }.
+    }
     .bare = Le certificat de ce qui éteint les nœuds n'est pas celui attendu.
     .next = Comparez cette empreinte sur la machine elle-même avant de l'inscrire dans config.yml.
 error-fence-target = { $driver } ne connaît pas { $name } ({ $value }).
@@ -664,6 +669,7 @@ value-duration = DURÉE
 value-token = JETON
 value-bytes = OCTETS
 value-args = ARGS
+value-text = TEXTE
 value-unit = UNITÉ
 value-nodes = NŒUD[,NŒUD…]
 cmd-status = État du cluster vu de ce nœud
@@ -1751,6 +1757,7 @@ ask-unfence = Allumer le nœud { $node } ?
 ask-stonith-confirm =
     Vous répondez de ce que { $node } est éteint. S'il vit encore, une adresse peut se retrouver
     sur deux machines, et des données être abîmées. Ne le confirmez que si vous l'avez vu éteint, de vos yeux.
+ask-again = Cette réponse ne convient pas.
 ask-typed = Pour confirmer, tapez le nom du nœud ({ $name }) :
 cmd-stonith = Le fencing : éteindre un nœud qui n'est plus digne de confiance
 cmd-stonith-status = Montrer où en est le fencing
@@ -1761,6 +1768,7 @@ cmd-stonith-history = Ce qui s'est passé
 cmd-stonith-test = Essayer les pilotes, sans rien éteindre
 cmd-stonith-setup = Mettre en place le fencing : questions, essai sans extinction, écriture
 arg-stonith-node = Nom du nœud
+arg-stonith-reason = Pourquoi vous en êtes sûr : gardé dans l'historique
 arg-stonith-dry-run = Dire seulement ce qui serait fait
 arg-stonith-limit = Au plus tant de lignes, les dernières
 arg-setup-provider = proxmox, webhook, watchdog, ou un agent comme fence_ipmilan
@@ -1782,13 +1790,27 @@ setup-providers = proxmox : un cluster Proxmox VE. webhook : une URL. fence_�
 setup-provider = Avec quoi éteindre les nœuds ?
 setup-proxmox-url = URL de l'API de Proxmox (https://HÔTE:8006) :
 setup-token-id = Jeton ({ $example }) :
-setup-fingerprint = Empreinte SHA-256 du certificat (vide : autorités du système) :
+setup-fingerprint = Empreinte SHA-256 du certificat (vide : celle qu'il montre, à comparer) :
 setup-fence-url = URL qui éteint (le nœud y est { $node }) :
 setup-status-url = URL qui dit s'il est allumé (vide : aucune) :
 setup-options = Paramètres de l'agent, NOM=VALEUR, séparés par des espaces :
 setup-guest = Machine de { $node } (qemu/ID ou lxc/ID ; vide : aucune) :
 setup-plug = Prise ou paramètres de { $node } (vide : aucun) :
 setup-secret = Secret (vide : il est déjà dans son fichier) :
+setup-certificate =
+    Le certificat de { $endpoint } n'est signé par aucune autorité connue de ce système.
+    Son empreinte SHA-256 :
+      { $fingerprint }
+    Sur cet hôte, « pvenode cert info » montre la vraie (pve-ssl.pem). Est-ce la même ?
+setup-plan = Ce qui sera écrit :
+setup-plan-level = Les nœuds sont éteints par : { $levels }
+setup-plan-node = { $node } : { $how }
+setup-plan-trust = Certificat : { $trust ->
+        [fingerprint] celui de cette empreinte
+        [authority] signé par l'autorité donnée
+       *[system] signé par une autorité de ce système
+    }
+setup-plan-secret = Secret : { $path } (mode 600), sur ce nœud
 setup-write = Écrire ces réglages pour tout le cluster ?
 setup-tested = Essai terminé, rien n'a été écrit.
 setup-done = Le fencing est en place sur tous les nœuds.
@@ -1798,6 +1820,47 @@ concern-fencing-storm = Trop de fencings en cinq minutes : les suivants attende
 concern-fencing-alert = Le fencing de { $names } ne marcherait pas ; voyez « sfha stonith status ».
 concern-fencing-dry-run = Le fencing est à blanc : rien ne serait éteint.
 concern-watchdog = Ce nœud se réinitialise dans { $time } : son watchdog n'est plus nourri.
+wizard-setup = Mettre en place le fencing
+about-setup = Qui éteint un nœud perdu ? Tout est essayé, sans rien éteindre, avant d'être écrit.
+provider-proxmox = Proxmox VE
+provider-webhook = Webhook (une URL)
+provider-agent = Agent fence_…
+provider-watchdog = Watchdog seul
+field-provider = Moyen
+field-api-url = URL de l'API
+field-token-id = Jeton
+field-secret = Secret
+field-fingerprint = Empreinte
+field-fence-url = URL qui éteint
+field-status-url = URL d'état
+field-unfence-url = URL qui allume
+field-program = Agent
+field-options = Paramètres
+hint-api-url = https://HÔTE:8006 ; pas une VIP de ce cluster.
+hint-token-id = Utilisateur, royaume et nom, comme { $example }.
+hint-secret = Celui du jeton. Vide : il est déjà dans son fichier.
+hint-secret-headers = Un en-tête secret : son nom, deux points, sa valeur. Vide : aucun.
+hint-secret-options = Paramètres secrets, « nom=valeur ». Vide : aucun.
+hint-fingerprint = SHA-256 du certificat. Vide : celle qu'il montre, à comparer.
+hint-fingerprint-found = Aucune autorité ne garantit le certificat de { $endpoint }. Comparez avec « pvenode cert info » sur cet hôte, puis continuez : { $fingerprint }
+hint-fence-url = { $node } y tient la place du nom du nœud.
+hint-status-url = Répond « on » ou « off ». Sans elle, rien ne montre qu'un nœud est éteint.
+hint-unfence-url = Facultative.
+hint-program = Un programme de fence-agents, comme fence_ipmilan.
+hint-options = NOM=VALEUR, séparés par des espaces, sans secret.
+hint-guest = Machine de ce nœud : qemu/101 ou lxc/101.
+hint-plug = Prise de ce nœud, ou NOM=VALEUR.
+wrong-https = L'API se joint en https://
+wrong-url = Une URL commence par https:// ou http://
+wrong-token-id = Un jeton s'écrit comme { $example }.
+wrong-fingerprint = Une empreinte SHA-256 a 64 chiffres hexadécimaux.
+wrong-program = Le nom d'un agent commence par fence_.
+wrong-guest = qemu/ ou lxc/, puis le numéro de la machine.
+plan-setup-test = { $node } répond par { $level } : { $power }.
+plan-setup = Dès lors, rien ne bouge avant qu'un nœud perdu ne soit éteint.
+setup-failed = { $node } par { $level } : { $why }
+setup-mend = Rien n'a été écrit. Entrée revient aux réponses ; pour écrire quand même : sfha stonith setup --force
+key-setup = mettre en place
 wizard-fence = Éteindre un nœud
 wizard-unfence = Allumer un nœud
 wizard-confirm = Répondre de ce qu'un nœud est éteint

@@ -119,8 +119,8 @@ pub enum ErrorCode {
     FenceUnreachable,
     /// It does not accept the credentials, or they may not do this. Details: `driver`, `status` (HTTP).
     FenceDenied,
-    /// Its certificate is not the one that is expected. Details: `driver`, `endpoint`, `fingerprint` (SHA-256
-    /// of the one it has).
+    /// Its certificate is not believed. Details: `driver`, `endpoint`, `fingerprint` (SHA-256 of the one it has),
+    /// `reason` (`fingerprint`, `issuer`, `name`, `expired`), `expected` (the fingerprint, where one is set).
     FenceCertificate,
     /// It does not know the node. Details: `driver`, `name`, `value` (what was looked for).
     FenceTarget,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use sfha_config::stonith::settings::FencingSettings;
 use sfha_proto::history::HistoryEvent;
 use sfha_proto::mesh::MeshStatus;
 use sfha_proto::status::{ClusterStatus, Phase};
@@ -86,6 +87,8 @@ enum Purpose {
     Tokens,
     /// What a wizard would bring about.
     Plan,
+    /// Settings of fencing that are tried.
+    Tried,
 }
 
 /// The dashboard.
@@ -134,6 +137,8 @@ pub struct App {
     pub look: Look,
     /// The cluster is invented.
     pub demo: bool,
+    /// How fencing is set up now, as this node's file tells it.
+    fencing_known: Option<Box<FencingSettings>>,
     orders: BTreeMap<u64, Purpose>,
     last_tag: u64,
     out: Vec<Effect>,
@@ -165,6 +170,7 @@ impl App {
             zone,
             look,
             demo,
+            fencing_known: None,
             orders: BTreeMap::new(),
             last_tag: 0,
             out: Vec::new(),
@@ -179,6 +185,7 @@ impl App {
                 self.tick(now);
                 self.hear(event);
             }
+            Msg::Fencing(settings) => self.fencing_known = Some(settings),
             Msg::Daemon(order, outcome) => self.daemon_answered(order, outcome),
             Msg::Quit => self.out.push(Effect::Quit),
             Msg::Suspend => self.out.push(Effect::Suspend),

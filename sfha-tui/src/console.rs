@@ -19,7 +19,7 @@ use crate::client::user;
 use crate::commands::units::{Systemd, Units};
 use crate::problem::Problem;
 use crate::ui::Spots;
-use crate::{demo, keymap, ui};
+use crate::{demo, fencing_setup, keymap, ui};
 
 mod terminal;
 
@@ -118,6 +118,7 @@ impl Console {
                     Effect::Redraw => self.screen.clear()?,
                     Effect::Send(order) => self.send(order),
                     Effect::Daemon(order) => self.daemon(order),
+                    Effect::ReadFencing => self.read_fencing(),
                     Effect::Record(line) => app::record(&line),
                     Effect::Copy(text) => self.screen.copy(&text)?,
                 }
@@ -154,6 +155,13 @@ impl Console {
             // A dashboard that is gone does not want to know.
             let _ = units.send((order, outcome.map_err(Problem::from))).await;
         });
+    }
+
+    /// An invented cluster has no file.
+    fn read_fencing(&mut self) {
+        if !self.app.demo {
+            self.app.update(Msg::Fencing(Box::new(fencing_setup::current())));
+        }
     }
 
     fn send(&mut self, order: Order) {

@@ -126,6 +126,7 @@ pub const BINDINGS: &[Binding] = &[
     bind!(&[Resources], [ch('d')], Msg::Begin(Kind::VipRemove), 4, t!("key-remove")),
     bind!(WITH_NODES, [ch('s')], Msg::Begin(Kind::Standby), 4, t!("key-standby")),
     bind!(WITH_NODES, [ch('S')], Msg::Begin(Kind::Unstandby), 4, t!("key-unstandby")),
+    bind!(&[Fencing], [ch('n')], Msg::Begin(Kind::Setup), 3, t!("key-setup")),
     bind!(&[Fencing], [ch('F')], Msg::Begin(Kind::Fence), 5, t!("key-fence")),
     bind!(&[Fencing], [ch('c')], Msg::Begin(Kind::Confirm), 5, t!("key-confirm-off")),
     bind!(&[Fencing], [ch('u')], Msg::Begin(Kind::Unfence), 3, t!("key-unfence")),

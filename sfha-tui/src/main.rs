@@ -10,6 +10,7 @@ mod client;
 mod commands;
 mod console;
 mod demo;
+mod fencing_setup;
 mod finding;
 mod format;
 mod happened;

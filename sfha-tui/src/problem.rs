@@ -33,10 +33,14 @@ pub struct Problem {
     pub next: Option<String>,
     /// Values of the code.
     pub details: Map<String, Value>,
+    /// What was found out all the same: the rest of the document of `--json`.
+    pub beside: Map<String, Value>,
 }
 
 #[derive(Serialize)]
 struct Envelope<'a> {
+    #[serde(flatten)]
+    beside: &'a Map<String, Value>,
     error: Document<'a>,
 }
 
@@ -50,13 +54,19 @@ struct Document<'a> {
 impl Problem {
     /// A problem that only the client can have.
     pub fn local(code: &str, exit: u8, message: String, next: Option<String>) -> Self {
-        Self { code: code.to_owned(), exit, message, next, details: Map::new() }
+        Self { code: code.to_owned(), exit, message, next, details: Map::new(), beside: Map::new() }
+    }
+
+    /// With what was found out all the same.
+    pub fn beside(self, document: Value) -> Self {
+        let Value::Object(beside) = document else { return self };
+        Self { beside, ..self }
     }
 
     /// The document of `--json`.
     pub fn json(&self) -> String {
         let error = Document { code: &self.code, message: &self.message, details: &self.details };
-        serde_json::to_string(&Envelope { error }).unwrap_or_default()
+        serde_json::to_string(&Envelope { beside: &self.beside, error }).unwrap_or_default()
     }
 
     /// A command that nothing here does.
@@ -124,6 +134,7 @@ impl From<Failure> for Problem {
             message,
             next,
             details: failure.details,
+            beside: Map::new(),
         }
     }
 }
@@ -190,6 +201,7 @@ const DETAILS: &[&str] = &[
     "suggestion",
     "revision",
     "backup",
+    "expected",
     "by",
     "cause",
     "cluster",

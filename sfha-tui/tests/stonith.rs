@@ -148,6 +148,12 @@ fn a_test_that_finds_something_wrong_has_failed_and_setup_writes_nothing_then() 
     let output = run(fake.socket(), "stonith test");
     assert_eq!(code(&output), 1);
     assert!(stdout(&output).contains("HTTP 401"), "{}", stdout(&output));
+    // One document, which is the answer and the failure.
+    let output = run(fake.socket(), "stonith test --json");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((code(&output), &document["error"]["code"]), (1, &json!("test-failed")));
+    assert_eq!((&document["schema"], &document["results"][0]["power"]), (&json!(1), &json!("on")));
+    assert_eq!(document["results"][1]["error"]["code"], "fence-denied");
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
     std::fs::write(&secret, "hush-hush\n").unwrap();

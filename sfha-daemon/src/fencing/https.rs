@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_platform_verifier::Verifier;
 use sfha_core::fencing::settings::Trust;
 use sfha_proto::{ErrorCode, Failure};
 use sha2::{Digest as _, Sha256};
@@ -29,8 +31,16 @@ pub struct Https {
     /// For sending requests.
     pub client: Client,
     driver: &'static str,
-    /// Fingerprint of a certificate that was not believed.
-    seen: Arc<Mutex<Option<String>>>,
+    /// A certificate that was not believed.
+    seen: Arc<Mutex<Option<Doubt>>>,
+}
+
+/// A certificate that is not believed, and why.
+#[derive(Debug)]
+struct Doubt {
+    fingerprint: String,
+    expected: Option<String>,
+    reason: &'static str,
 }
 
 impl Https {
@@ -49,9 +59,7 @@ impl Https {
             // A connection kept for the next request is one that the other side may close at that moment.
             .pool_max_idle_per_host(0)
             .user_agent(concat!("sfha/", env!("CARGO_PKG_VERSION")));
-        if let Some(config) = tls(trust, &seen)? {
-            builder = builder.tls_backend_preconfigured(config);
-        }
+        builder = builder.tls_backend_preconfigured(tls(trust, &seen)?);
         let client = builder.build().map_err(|error| crate::mesh::internal("https", &error))?;
         Ok(Self { client, driver, seen })
     }
@@ -60,12 +68,16 @@ impl Https {
     pub fn failure(&self, endpoint: &str, error: reqwest::Error) -> Failure {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         let cause = crate::mesh::describe(&error.without_url());
-        // Other reasons not to believe a certificate come from rustls, which does not show it.
-        if let Some(fingerprint) = seen {
-            return Failure::new(ErrorCode::FenceCertificate)
+        if let Some(Doubt { fingerprint, expected, reason }) = seen {
+            let failure = Failure::new(ErrorCode::FenceCertificate)
                 .with("driver", self.driver)
                 .with("endpoint", endpoint)
-                .with("fingerprint", fingerprint);
+                .with("fingerprint", fingerprint)
+                .with("reason", reason);
+            return match expected {
+                Some(expected) => failure.with("expected", expected),
+                None => failure,
+            };
         }
         Failure::new(ErrorCode::FenceUnreachable)
             .with("driver", self.driver)
@@ -89,28 +101,48 @@ impl Https {
     }
 }
 
-/// `None`: as this system has it.
-fn tls(trust: &Trust, seen: &Arc<Mutex<Option<String>>>) -> Result<Option<ClientConfig>, Failure> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let wanted = match trust {
-        Trust::System => return Ok(None),
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn tls(trust: &Trust, seen: &Arc<Mutex<Option<Doubt>>>) -> Result<ClientConfig, Failure> {
+    let broken = |error: rustls::Error| crate::mesh::internal("tls", &error);
+    let belief = match trust {
+        Trust::Any => Belief::Any,
+        Trust::Fingerprint(text) => Belief::Pinned(parse_fingerprint(text)?),
+        Trust::System => Belief::Signed(Arc::new(Verifier::new(provider()).map_err(broken)?)),
         Trust::CaFile(path) => {
-            let builder = ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .map_err(|error| crate::mesh::internal("tls", &error))?;
-            return Ok(Some(builder.with_root_certificates(authorities(path)?).with_no_client_auth()));
+            let roots = Arc::new(authorities(path)?);
+            let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
+            let wrong = |_| files::invalid(path, "not a certificate in PEM form");
+            Belief::Signed(verifier.map_err(wrong)?)
         }
-        Trust::Fingerprint(text) => Some(parse_fingerprint(text)?),
-        Trust::Any => None,
     };
-    let pinned = Arc::new(Pinned { wanted, provider: Arc::clone(&provider), seen: Arc::clone(seen) });
-    let config = ClientConfig::builder_with_provider(provider)
+    let verifier = Arc::new(Believer { belief, provider: provider(), seen: Arc::clone(seen) });
+    Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .map_err(|error| crate::mesh::internal("tls", &error))?
+        .map_err(broken)?
         .dangerous()
-        .with_custom_certificate_verifier(pinned)
-        .with_no_client_auth();
-    Ok(Some(config))
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
+}
+
+/// When the certificate that is shown there ends, in seconds since 1970, whoever it is: nothing is asked, and no
+/// secret is sent. `None`: it could not be seen.
+pub async fn certificate_end(url: &str, deadline: Duration) -> Option<i64> {
+    let seen = Arc::new(Mutex::new(None));
+    let client = Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .timeout(deadline)
+        .tls_info(true)
+        .tls_backend_preconfigured(tls(&Trust::Any, &seen).ok()?)
+        .build()
+        .ok()?;
+    let response = client.get(url).send().await.ok()?;
+    let shown = response.extensions().get::<reqwest::tls::TlsInfo>()?.peer_certificate()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(shown).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 fn authorities(path: &Path) -> Result<RootCertStore, Failure> {
@@ -145,29 +177,57 @@ fn show_fingerprint(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
-/// Believes one certificate, whatever is in it; or any.
+/// Which certificates are believed.
 #[derive(Debug)]
-struct Pinned {
-    wanted: Option<[u8; 32]>,
-    provider: Arc<CryptoProvider>,
-    seen: Arc<Mutex<Option<String>>>,
+enum Belief {
+    /// This one alone, whatever is in it.
+    Pinned([u8; 32]),
+    /// Those of an authority.
+    Signed(Arc<dyn ServerCertVerifier>),
+    Any,
 }
 
-impl ServerCertVerifier for Pinned {
+/// Believes, and keeps what was not believed for whoever is told.
+#[derive(Debug)]
+struct Believer {
+    belief: Belief,
+    provider: Arc<CryptoProvider>,
+    seen: Arc<Mutex<Option<Doubt>>>,
+}
+
+impl Believer {
+    fn doubt(&self, found: &[u8], expected: Option<String>, reason: &'static str) {
+        let fingerprint = show_fingerprint(found);
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Doubt { fingerprint, expected, reason });
+    }
+}
+
+impl ServerCertVerifier for Believer {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
-        _chain: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let found = Sha256::digest(certificate);
-        if self.wanted.is_none_or(|wanted| wanted.as_slice() == found.as_slice()) {
-            return Ok(ServerCertVerified::assertion());
+        match &self.belief {
+            Belief::Any => Ok(ServerCertVerified::assertion()),
+            Belief::Pinned(wanted) if wanted.as_slice() == found.as_slice() => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Belief::Pinned(wanted) => {
+                self.doubt(&found, Some(show_fingerprint(wanted)), "fingerprint");
+                Err(CertificateError::ApplicationVerificationFailure.into())
+            }
+            Belief::Signed(verifier) => {
+                verifier.verify_server_cert(certificate, chain, name, ocsp, now).inspect_err(|error| {
+                    self.doubt(&found, None, reason(error));
+                })
+            }
         }
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(show_fingerprint(&found));
-        Err(rustls::Error::InvalidCertificate(rustls::CertificateError::ApplicationVerificationFailure))
     }
 
     /// That whoever shows the certificate has its key is checked in any case.
@@ -191,6 +251,18 @@ impl ServerCertVerifier for Pinned {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A word for it.
+fn reason(error: &rustls::Error) -> &'static str {
+    use CertificateError as Why;
+    match error {
+        rustls::Error::InvalidCertificate(Why::Expired | Why::ExpiredContext { .. }) => "expired",
+        rustls::Error::InvalidCertificate(Why::NotValidForName | Why::NotValidForNameContext { .. }) => {
+            "name"
+        }
+        _ => "issuer",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can happen to the dashboard, and what it asks for.
 
 use jiff::Timestamp;
+use sfha_config::stonith::settings::FencingSettings;
 use sfha_proto::message::LogLine;
 use tui_input::InputRequest;
 use tui_logger::TuiWidgetEvent;
@@ -27,6 +28,8 @@ pub enum Msg {
     Heard(LinkEvent, Timestamp),
     /// The service manager answered.
     Daemon(DaemonOrder, Result<(), Problem>),
+    /// How fencing is set up now.
+    Fencing(Box<FencingSettings>),
     /// Leave.
     Quit,
     /// Ctrl-Z.
@@ -102,6 +105,8 @@ pub enum Effect {
     Send(Order),
     /// Ask the service manager.
     Daemon(DaemonOrder),
+    /// Read how fencing is set up now.
+    ReadFencing,
     /// This line is for tui-logger.
     Record(LogLine),
     /// This is for the terminal's clipboard.

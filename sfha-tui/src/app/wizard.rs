@@ -6,6 +6,8 @@
 //!   └─────────┴─────────────────────┘
 //! ```
 //!
+//! Fencing is tried between form and review ([`setup`]).
+//!
 //! A wizard that is left in the middle is put aside, goes on by itself if it is running, and is there
 //! again when it is called the next time.
 
@@ -15,7 +17,7 @@ use sfha_proto::message::Progress;
 use sfha_proto::status::{ClusterStatus, Phase};
 use tui_input::{Input, InputRequest};
 
-use super::App;
+use super::{App, Effect};
 use crate::problem::Problem;
 use crate::t;
 
@@ -23,9 +25,11 @@ mod forecast;
 mod form;
 mod plan;
 mod run;
+mod setup;
 
 pub use forecast::Forecast;
 pub use form::{Field, Name};
+pub use setup::Tried;
 
 /// What a wizard does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +62,8 @@ pub enum Kind {
     ServiceAdd,
     /// Takes it back.
     ServiceRemove,
+    /// Sets up how nodes are switched off.
+    Setup,
     /// Switches a node off.
     Fence,
     /// Switches it on.
@@ -68,7 +74,7 @@ pub enum Kind {
 
 impl Kind {
     /// In the order of the menu.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Init,
         Self::Join,
         Self::Token,
@@ -83,6 +89,7 @@ impl Kind {
         Self::Rotate,
         Self::PeerAdd,
         Self::Remove,
+        Self::Setup,
         Self::Fence,
         Self::Unfence,
         Self::Confirm,
@@ -163,6 +170,8 @@ pub struct Wizard {
     pub complaining: bool,
     /// What would move.
     pub forecast: Forecast,
+    /// Settings of fencing that were tried, and with what result.
+    pub tried: Option<Box<Tried>>,
 }
 
 impl Wizard {
@@ -243,7 +252,11 @@ impl App {
         let known = target.is_some() || fields.is_empty();
         let stage = if known { Stage::Review { typed: Input::default() } } else { Stage::Form };
         let forecast = Forecast::default();
-        self.wizard = Some(Wizard { kind, fields, focus: 0, stage, complaining: false, forecast });
+        self.wizard =
+            Some(Wizard { kind, fields, focus: 0, stage, complaining: false, forecast, tried: None });
+        if kind == Kind::Setup {
+            self.out.push(Effect::ReadFencing);
+        }
         self.foresee();
     }
 
@@ -266,6 +279,9 @@ impl App {
             Stage::Form => {
                 if let Some(field) = wizard.fields.get_mut(wizard.focus) {
                     field.edit(request);
+                }
+                if wizard.kind == Kind::Setup {
+                    self.follow_provider();
                 }
             }
             Stage::Review { typed } => {
@@ -304,9 +320,13 @@ impl App {
                     wizard.complaining = true;
                 } else {
                     wizard.complaining = false;
-                    wizard.stage = Stage::Review { typed: Input::default() };
-                    wizard.forecast = Forecast::default();
-                    self.foresee();
+                    if wizard.kind == Kind::Setup {
+                        self.try_out();
+                    } else {
+                        wizard.stage = Stage::Review { typed: Input::default() };
+                        wizard.forecast = Forecast::default();
+                        self.foresee();
+                    }
                 }
             }
             Stage::Review { typed } => {

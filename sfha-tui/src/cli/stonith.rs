@@ -21,7 +21,12 @@ pub enum StonithTask {
     /// Switch it on.
     Unfence(String),
     /// Answer for it being off.
-    Confirm(String),
+    Confirm {
+        /// It.
+        node: String,
+        /// What is kept with that.
+        why: Option<String>,
+    },
     /// What happened.
     History(Option<usize>),
     /// Try drivers out, for that node or all.
@@ -77,7 +82,9 @@ pub(super) fn stonith() -> Command {
                 .arg(flag("dry-run", t!("arg-stonith-dry-run"))),
         )
         .subcommand(Command::new("unfence").about(t!("cmd-stonith-unfence")).arg(node(true)))
-        .subcommand(Command::new("confirm").about(t!("cmd-stonith-confirm")).arg(node(true)))
+        .subcommand(Command::new("confirm").about(t!("cmd-stonith-confirm")).arg(node(true)).arg(
+            Arg::new("reason").long("reason").value_name(t!("value-text")).help(t!("arg-stonith-reason")),
+        ))
         .subcommand(
             Command::new("history").about(t!("cmd-stonith-history")).arg(
                 Arg::new("limit")
@@ -125,7 +132,7 @@ pub(super) fn task(matches: &ArgMatches) -> Option<StonithTask> {
         ("status", _) => StonithTask::Status,
         ("fence", m) => StonithTask::Fence { node: text(m, "node")?, dry_run: m.get_flag("dry-run") },
         ("unfence", m) => StonithTask::Unfence(text(m, "node")?),
-        ("confirm", m) => StonithTask::Confirm(text(m, "node")?),
+        ("confirm", m) => StonithTask::Confirm { node: text(m, "node")?, why: text(m, "reason") },
         ("history", m) => StonithTask::History(m.get_one("limit").copied()),
         ("test", m) => StonithTask::Test(text(m, "node")),
         ("setup", m) => StonithTask::Setup(Box::new(SetupTask {
@@ -162,7 +169,11 @@ mod tests {
             ("sfha stonith fence n2 --yes", StonithTask::Fence { node: "n2".into(), dry_run: false }),
             ("sfha stonith fence n2 --dry-run", StonithTask::Fence { node: "n2".into(), dry_run: true }),
             ("sfha stonith unfence n2", StonithTask::Unfence("n2".into())),
-            ("sfha stonith confirm n2", StonithTask::Confirm("n2".into())),
+            ("sfha stonith confirm n2", StonithTask::Confirm { node: "n2".into(), why: None }),
+            (
+                "sfha stonith confirm n2 --reason unplugged",
+                StonithTask::Confirm { node: "n2".into(), why: Some("unplugged".into()) },
+            ),
             ("sfha stonith history -j --limit 5", StonithTask::History(Some(5))),
             ("sfha stonith test", StonithTask::Test(None)),
             ("sfha stonith test n2", StonithTask::Test(Some("n2".into()))),

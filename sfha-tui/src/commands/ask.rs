@@ -58,6 +58,7 @@ pub fn answer(question: &str, accept: impl Fn(&str) -> bool) -> Option<String> {
         if accept(text) {
             return Some(text.to_owned());
         }
+        prompt(&format!("{}\n", t!("ask-again")));
     }
 }
 

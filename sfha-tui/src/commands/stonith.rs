@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sfha_proto::fencing::{
-    FenceParams, FencedNodeParams, FencingHistory, FencingHistoryParams, FencingPhase, FencingPlan,
-    FencingStatus, FencingTestParams, FencingTested, NodeFencing,
+    ConfirmParams, FenceParams, FencedNodeParams, FencingHistory, FencingHistoryParams, FencingPhase,
+    FencingPlan, FencingStatus, FencingTestParams, FencingTested, NodeFencing,
 };
 use sfha_proto::message::method;
 use sfha_proto::{ErrorCode, Failure};
@@ -18,7 +18,6 @@ use crate::problem::Problem;
 use crate::t;
 use crate::words;
 
-mod settings;
 mod setup;
 mod text;
 
@@ -42,10 +41,10 @@ pub async fn run(global: &Global, task: StonithTask) -> Result<(), Problem> {
             let done = t!("done-unfence", node = node.as_str());
             order(global, method::STONITH_UNFENCE, &FencedNodeParams { node }, done).await
         }
-        StonithTask::Confirm(node) => {
+        StonithTask::Confirm { node, why } => {
             ask::typed(global, &t!("ask-stonith-confirm", node = node.as_str()), &node)?;
             let done = t!("done-stonith-confirm", node = node.as_str());
-            order(global, method::STONITH_CONFIRM, &FencedNodeParams { node }, done).await
+            order(global, method::STONITH_CONFIRM, &ConfirmParams { node, why }, done).await
         }
         StonithTask::History(limit) => {
             let params = FencingHistoryParams { limit };
@@ -55,20 +54,24 @@ pub async fn run(global: &Global, task: StonithTask) -> Result<(), Problem> {
         StonithTask::Test(node) => {
             let params = FencingTestParams { node };
             let tested: FencingTested = call(global, method::STONITH_TEST, &params, TEST).await?;
-            show(global, &tested, text::tested)?;
-            judge(&tested, t!("stonith-test-failed-next"))
+            let verdict = judge(&tested, t!("stonith-test-failed-next"));
+            if verdict.is_ok() || !global.json {
+                show(global, &tested, text::tested)?;
+            }
+            verdict
         }
         StonithTask::Setup(task) => setup::run(global, *task).await,
     }
 }
 
-/// A test that found something wrong has failed.
+/// A test that found something wrong has failed; its results are in the same document as that.
 fn judge(tested: &FencingTested, next: String) -> Result<(), Problem> {
     let failed = tested.results.iter().filter(|result| result.error.is_some()).count();
     if failed == 0 {
         return Ok(());
     }
-    Err(Problem::local("test-failed", 1, t!("stonith-test-failed", count = failed), Some(next)))
+    let problem = Problem::local("test-failed", 1, t!("stonith-test-failed", count = failed), Some(next));
+    Err(problem.beside(serde_json::to_value(tested).unwrap_or_default()))
 }
 
 async fn fence(global: &Global, node: String, dry_run: bool) -> Result<(), Problem> {

@@ -14,6 +14,9 @@ const KEY_STEP_MS: i64 = 700;
 /// Time from a token to the node that uses it, and from there to its being a member.
 const JOINER_MS: i64 = 9000;
 const MEMBER_MS: i64 = 3000;
+/// Of the certificate that an invented Proxmox shows.
+const FINGERPRINT: &str = "3F:0A:91:5C:77:E2:14:B8:60:D3:2E:4B:95:7A:CC:01:\
+                           88:1D:F6:39:AE:52:0B:C4:6F:E7:13:9D:20:B5:7C:E8";
 /// How long a node is off that somebody had switched off.
 const OFF_MS: i64 = 8000;
 
@@ -94,6 +97,8 @@ impl World {
                 }
                 None => Err(not_found("service", &name())),
             },
+            method::STONITH_CHECK => Ok(Some(self.checked(&params["settings"]))),
+            method::STONITH_CONFIGURE => Ok(self.changed("fencing configured".to_owned())),
             method::STONITH_FENCE => self.fence(&node()),
             method::STONITH_CONFIRM | method::STONITH_UNFENCE => {
                 match self.nodes.iter().position(|known| known.name == node()) {
@@ -121,6 +126,28 @@ impl World {
             method::MESH_REMOVE_PEER => self.remove(&name()),
             other => Err(Failure::new(ErrorCode::UnknownMethod).with("method", other)),
         }
+    }
+
+    /// A try of settings: no authority answers for the certificate, and one node is not known under its number.
+    fn checked(&self, settings: &Value) -> Value {
+        let level = settings["levels"][0].as_str().or_else(|| settings["levels"][0]["agent"].as_str());
+        let proxmox = &settings["proxmox"];
+        let results = self.nodes[1..].iter().enumerate().map(|(index, node)| {
+            let vmid = settings["nodes"][&node.name]["vmid"].as_u64();
+            let error = if proxmox["trust"] == "system" {
+                json!({"code": "fence-certificate", "details": {
+                    "driver": "proxmox", "endpoint": proxmox["api_urls"][0], "reason": "issuer",
+                    "fingerprint": FINGERPRINT}})
+            } else if vmid == Some(999) {
+                json!({"code": "fence-target", "details": {
+                    "driver": "proxmox", "name": node.name, "value": "qemu/999"}})
+            } else {
+                Value::Null
+            };
+            let power = if error.is_null() { json!("on") } else { Value::Null };
+            json!({"node": node.name, "level": level, "power": power, "error": error, "elapsed_ms": 40 + index})
+        });
+        json!({"schema": SCHEMA, "by": HERE, "results": results.collect::<Vec<_>>()})
     }
 
     /// Switches a node off; it is back after a while.

@@ -57,6 +57,39 @@ snapshots! {
     fence_done: told(2), "5jFnode2<enter><2s><esc>", 80 x 24;
 }
 
+/// What a Proxmox VE cluster is asked with, up to the try; the certificate is to be compared.
+const ANSWERED: &str = "5n<enter>https://pve1:8006<enter>sfha@pve!fence<enter>hush<enter><enter>\
+                        qemu/101<enter>qemu/102<enter>";
+
+/// The invented cluster after two seconds, the answers above, keys, screen.
+fn set_up(last: &str, width: u16, height: u16) -> String {
+    told(2, &format!("{ANSWERED}{last}"), width, height)
+}
+
+// Setting up fencing.
+snapshots! {
+    fencing_setup: told(2), "5n", 80 x 24;
+    fencing_setup_webhook: told(2), "5n<right>", 80 x 24;
+    fencing_setup_agent: told(2), "5n<right><right><enter>ipmilan", 80 x 24;
+    fencing_setup_small: told(2), "5n<enter>http://pve1", 60 x 20;
+}
+
+#[test]
+fn fencing_is_set_up_in_the_dashboard() {
+    insta::assert_snapshot!("fencing_setup_certificate", set_up("qemu/103<enter>", 80, 24));
+    let compared = "qemu/103<enter><enter><enter><enter><enter>";
+    insta::assert_snapshot!("fencing_setup_review", set_up(compared, 80, 24));
+    insta::assert_snapshot!("fencing_setup_done", set_up(&format!("{compared}o"), 80, 24));
+    let unknown = "qemu/999<enter><enter><enter><enter><enter>";
+    insta::assert_snapshot!("fencing_setup_failed", set_up(unknown, 80, 24));
+    i18n::set(Lang::English);
+    insta::assert_snapshot!("english_fencing", shot("fencing", "5", 80, 24));
+    insta::assert_snapshot!("english_fencing_setup", told(2, "5n", 80, 24));
+    insta::assert_snapshot!("english_fencing_setup_review", set_up(compared, 80, 24));
+    insta::assert_snapshot!("english_fencing_setup_failed", set_up(unknown, 80, 24));
+    insta::assert_snapshot!("english_confirm_off", shot("fencing", "5jjc", 80, 24));
+}
+
 // Views, 28 s into the story: node2 was lost, fenced, and its VIP taken over.
 snapshots! {
     overview_small: told(28), "", 60 x 20;

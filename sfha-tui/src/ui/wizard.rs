@@ -27,7 +27,8 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Stage::Form => {
             text(app, &mut lines, &wizard.kind.about(app), Tone::Dim, width);
             lines.push(Line::default());
-            cursor = form(app, wizard, &mut lines, width);
+            let rows = usize::from(area.height).saturating_sub(lines.len() + 5).max(3);
+            cursor = form(app, wizard, &mut lines, width, rows);
         }
         Stage::Review { typed } => {
             text(app, &mut lines, &wizard.kind.about(app), Tone::Dim, width);
@@ -45,7 +46,8 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         }
         Stage::Token(invite) => token(app, invite, &mut lines, width),
         Stage::Failed(problem) => {
-            marked(app, &mut lines, Tone::Bad, &problem.message, width);
+            let told = problem.message.lines();
+            told.for_each(|line| marked(app, &mut lines, Tone::Bad, line, width));
             if let Some(next) = &problem.next {
                 lines.push(Line::default());
                 text(app, &mut lines, next, Tone::Plain, width);
@@ -108,11 +110,18 @@ fn marked(app: &App, lines: &mut Vec<Line<'static>>, tone: Tone, text: &str, wid
     }
 }
 
-/// The questions; says where the cursor is.
-fn form(app: &App, wizard: &Wizard, lines: &mut Vec<Line<'static>>, width: usize) -> Option<(u16, u16)> {
+/// The questions, as many as there is room for around the one that is asked; says where the cursor is.
+fn form(
+    app: &App,
+    wizard: &Wizard,
+    lines: &mut Vec<Line<'static>>,
+    width: usize,
+    rows: usize,
+) -> Option<(u16, u16)> {
     let label = wizard.fields.iter().map(|field| field.label.width()).max().unwrap_or(0);
     let mut cursor = None;
-    for (number, field) in wizard.fields.iter().enumerate() {
+    let first = (wizard.focus + 1 + rows / 2).min(wizard.fields.len()).saturating_sub(rows);
+    for (number, field) in wizard.fields.iter().enumerate().skip(first).take(rows) {
         let here = number == wizard.focus;
         let complaint = app.complaint(field);
         let said = !field.input.value().is_empty();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sfha_core::fencing::settings::{Proxmox, Trust};
 use sfha_core::fencing::{Call, Power};
+use sfha_daemon::fencing::https::certificate_end;
 use sfha_daemon::fencing::proxmox::ProxmoxDriver;
 use sfha_daemon::fencing::{Driver as _, call};
 use sfha_proto::{ErrorCode, Failure};
@@ -181,8 +182,8 @@ async fn a_certificate_is_believed_by_fingerprint_or_authority_and_no_other_way(
         (authority(&site.fake, "right.pem"), None),
         (Trust::Any, None),
         (Trust::Fingerprint(other.fingerprint().into()), Some(ErrorCode::FenceCertificate)),
-        (authority(&other, "wrong.pem"), Some(ErrorCode::FenceUnreachable)),
-        (Trust::System, Some(ErrorCode::FenceUnreachable)),
+        (authority(&other, "wrong.pem"), Some(ErrorCode::FenceCertificate)),
+        (Trust::System, Some(ErrorCode::FenceCertificate)),
     ];
     for (trust, expected) in table {
         let before = site.fake.requests().len();
@@ -193,11 +194,48 @@ async fn a_certificate_is_believed_by_fingerprint_or_authority_and_no_other_way(
         assert_eq!(code, expected, "{trust:?}: {outcome:?}");
         if let Some(code) = code {
             assert_eq!(site.fake.requests().len(), before, "the token was sent to a stranger");
-            let shown = outcome.unwrap_err().details.get("fingerprint").cloned();
-            let told = (code == ErrorCode::FenceCertificate).then(|| site.fake.fingerprint().into());
-            assert_eq!(shown, told);
+            let mut details = outcome.unwrap_err().details;
+            let (shown, why) = (details.remove("fingerprint"), details.remove("reason"));
+            assert_eq!((code, shown), (ErrorCode::FenceCertificate, Some(site.fake.fingerprint().into())));
+            let (expected, reason) = match trust {
+                Trust::Fingerprint(_) => (Some(other.fingerprint().into()), "fingerprint"),
+                _ => (None, "issuer"),
+            };
+            assert_eq!((details.remove("expected"), why), (expected, Some(reason.into())));
         }
     }
+}
+
+/// Of the certificate that an invented Proxmox shows, and of nothing where nobody answers.
+#[tokio::test]
+async fn the_end_of_a_certificate_is_seen_without_giving_the_token_away() {
+    let site = Site::new();
+    let end = certificate_end(&site.fake.url(), LONG).await.unwrap();
+    let now = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap();
+    assert!(end > now, "{end}");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert_eq!(certificate_end(&format!("https://{closed}"), LONG).await, None);
+}
+
+/// A fault of every kind for a container, too: its paths are others.
+#[tokio::test]
+async fn containers_meet_the_same_faults() {
+    let site = Site::new();
+    let driver = site.driver();
+    for (path, kind, code) in [
+        ("/lxc/102/", FaultKind::Status(403), ErrorCode::FenceDenied),
+        ("/lxc/102/", FaultKind::Status(596), ErrorCode::FenceUnreachable),
+        ("/status/stop", FaultKind::TaskFails("CT is locked".into()), ErrorCode::FenceFailed),
+        ("/lxc/102/", FaultKind::Cut, ErrorCode::FenceUnreachable),
+    ] {
+        site.fake.heal();
+        site.fake.fault(path, kind.clone(), None);
+        assert_eq!(refused(&driver, "n2", Call::Off).await.code, code, "{kind:?}");
+    }
+    site.fake.heal();
+    site.fake.migrate(102, "pve1");
+    call(&driver, "n2", Call::Off, LONG).await.unwrap();
+    assert_eq!(site.fake.runs(102), Some(false));
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ impl Wizard {
             Kind::Fence => about("fence"),
             Kind::Unfence => about("unfence"),
             Kind::Confirm => about("confirm"),
-            Kind::Init | Kind::Join | Kind::Token | Kind::PeerAdd | Kind::Rotate => None,
+            Kind::Init | Kind::Join | Kind::Token | Kind::PeerAdd | Kind::Rotate | Kind::Setup => None,
         }
     }
 

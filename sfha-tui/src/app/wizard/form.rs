@@ -8,6 +8,7 @@ use tui_input::{Input, InputRequest};
 
 use super::{App, Kind};
 use crate::cli::values;
+use crate::fencing_setup;
 use crate::t;
 
 /// What every token begins with.
@@ -48,6 +49,26 @@ pub enum Name {
     Token,
     /// How fast Corosync is.
     Profile,
+    /// With what nodes are switched off.
+    Provider,
+    /// Where that is reached.
+    Url,
+    /// Where it says how a node is.
+    StatusUrl,
+    /// Where it switches a node on.
+    UnfenceUrl,
+    /// Id of a token of Proxmox.
+    TokenId,
+    /// What nobody is to see.
+    Secret,
+    /// A certificate's fingerprint.
+    Fingerprint,
+    /// A fence agent.
+    Program,
+    /// Its parameters.
+    Options,
+    /// How a node is known there; the label is the node's name.
+    Guest,
 }
 
 /// One of several answers.
@@ -120,7 +141,7 @@ impl Field {
 
     /// A secret is not shown.
     pub fn secret(&self) -> bool {
-        self.name == Name::Token
+        matches!(self.name, Name::Token | Name::Secret)
     }
 
     pub(super) fn edit(&mut self, request: InputRequest) {
@@ -186,8 +207,53 @@ pub(super) fn fields(app: &App, kind: Kind, target: Option<&str>) -> Vec<Field> 
             Field::choice(Name::Critical, t!("field-critical"), t!("hint-critical"), critical(), Some("yes")),
         ],
         Kind::Maintenance => Vec::new(),
+        Kind::Setup => setup(app, PROVIDERS[0]),
         _ => vec![Field::choice(Name::Target, label(kind), t!("hint-choice"), targets(app, kind), target)],
     }
+}
+
+/// What switches nodes off, the usual one first.
+const PROVIDERS: [&str; 4] = ["proxmox", "webhook", "agent", "watchdog"];
+
+/// What setting up fencing with that asks.
+pub(super) fn setup(app: &App, provider: &str) -> Vec<Field> {
+    let text = |name, label, hint| Field::text(name, label, hint, "");
+    let choice = |value: &str, label| Choice { value: Some(value.to_owned()), label };
+    let choices = vec![
+        choice(PROVIDERS[0], t!("provider-proxmox")),
+        choice(PROVIDERS[1], t!("provider-webhook")),
+        choice(PROVIDERS[2], t!("provider-agent")),
+        choice(PROVIDERS[3], t!("provider-watchdog")),
+    ];
+    let hint = t!("hint-choice");
+    let mut fields = vec![Field::choice(Name::Provider, t!("field-provider"), hint, choices, Some(provider))];
+    match provider {
+        "proxmox" => fields.extend([
+            text(Name::Url, t!("field-api-url"), t!("hint-api-url")),
+            text(Name::TokenId, t!("field-token-id"), t!("hint-token-id", example = "sfha@pve!fence")),
+            text(Name::Secret, t!("field-secret"), t!("hint-secret")).optional(),
+            text(Name::Fingerprint, t!("field-fingerprint"), t!("hint-fingerprint")).optional(),
+        ]),
+        "webhook" => fields.extend([
+            text(Name::Url, t!("field-fence-url"), t!("hint-fence-url", node = "{{node}}")),
+            text(Name::StatusUrl, t!("field-status-url"), t!("hint-status-url")).optional(),
+            text(Name::UnfenceUrl, t!("field-unfence-url"), t!("hint-unfence-url")).optional(),
+            text(Name::Secret, t!("field-secret"), t!("hint-secret-headers")).optional(),
+            text(Name::Fingerprint, t!("field-fingerprint"), t!("hint-fingerprint")).optional(),
+        ]),
+        "agent" => fields.extend([
+            text(Name::Program, t!("field-program"), t!("hint-program")),
+            text(Name::Options, t!("field-options"), t!("hint-options")).optional(),
+            text(Name::Secret, t!("field-secret"), t!("hint-secret-options")).optional(),
+        ]),
+        _ => return fields,
+    }
+    if provider != "webhook" {
+        let hint = || if provider == "agent" { t!("hint-plug") } else { t!("hint-guest") };
+        let names = app.status.iter().flat_map(|status| &status.nodes).map(|node| node.name.clone());
+        fields.extend(names.map(|name| Field::text(Name::Guest, name, hint(), "").optional()));
+    }
+    fields
 }
 
 fn label(kind: Kind) -> String {
@@ -297,8 +363,32 @@ pub(super) fn validate(app: &App, field: &Field) -> Result<(), String> {
         Name::Endpoint => endpoint(&value),
         Name::Token if !value.starts_with(TOKEN_PREFIX) => Err(t!("wrong-token")),
         Name::Unit if value.contains(|c: char| c.is_whitespace() || c == '/') => Err(t!("wrong-unit")),
+        Name::Url if is_proxmox(app) => wanted(fencing_setup::is_https(&value), t!("wrong-https")),
+        Name::Url | Name::StatusUrl | Name::UnfenceUrl => {
+            let scheme = value.starts_with("http://") || value.starts_with("https://");
+            wanted(scheme, t!("wrong-url"))
+        }
+        Name::TokenId => {
+            wanted(fencing_setup::is_token_id(&value), t!("wrong-token-id", example = "sfha@pve!fence"))
+        }
+        Name::Fingerprint => wanted(fencing_setup::is_fingerprint(&value), t!("wrong-fingerprint")),
+        Name::Program => {
+            let agent = value.starts_with("fence_") && fencing_setup::is_provider(&value);
+            wanted(agent, t!("wrong-program"))
+        }
+        Name::Guest if is_proxmox(app) => wanted(fencing_setup::is_guest(&value), t!("wrong-guest")),
+        Name::Guest | Name::Options | Name::Secret | Name::Provider => Ok(()),
         Name::Unit | Name::Critical | Name::Target | Name::Interface | Name::Token | Name::Profile => Ok(()),
     }
+}
+
+fn is_proxmox(app: &App) -> bool {
+    let provider = app.wizard.as_ref().and_then(|wizard| wizard.value(Name::Provider));
+    provider.as_deref() == Some(PROVIDERS[0])
+}
+
+fn wanted(good: bool, complaint: String) -> Result<(), String> {
+    if good { Ok(()) } else { Err(complaint) }
 }
 
 fn peers(app: &App) -> impl Iterator<Item = &sfha_proto::mesh::PeerStatus> {

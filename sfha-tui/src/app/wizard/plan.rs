@@ -25,6 +25,7 @@ impl Kind {
             Self::VipRemove => t!("wizard-vip-remove"),
             Self::ServiceAdd => t!("wizard-service-add"),
             Self::ServiceRemove => t!("wizard-service-remove"),
+            Self::Setup => t!("wizard-setup"),
             Self::Fence => t!("wizard-fence"),
             Self::Unfence => t!("wizard-unfence"),
             Self::Confirm => t!("wizard-confirm"),
@@ -49,6 +50,7 @@ impl Kind {
             Self::VipRemove => t!("about-vip-remove"),
             Self::ServiceAdd => t!("about-service-add"),
             Self::ServiceRemove => t!("about-service-remove"),
+            Self::Setup => t!("about-setup"),
             Self::Fence => t!("about-fence"),
             Self::Unfence => t!("about-unfence"),
             Self::Confirm => t!("about-confirm"),
@@ -113,6 +115,16 @@ impl App {
             }
             (Kind::ServiceRemove, Some(_)) => {
                 plan.push((Tone::Bad, t!("plan-service-remove", name = target.unwrap_or_default())));
+            }
+            (Kind::Setup, Some(_)) => {
+                let Some(tried) = &wizard.tried else { return plan };
+                for test in &tried.results {
+                    let power = test.power.map(crate::words::fencing::power).unwrap_or_default();
+                    let (node, level) = (test.node.as_str(), test.level.as_str());
+                    plan.push((Tone::Good, t!("plan-setup-test", node = node, level = level, power = power)));
+                }
+                plan.extend(tried.plan.iter().map(|line| (Tone::Plain, line.clone())));
+                plan.push((Tone::Warn, t!("plan-setup")));
             }
             (Kind::Fence, Some(status)) => {
                 let node = target.unwrap_or_default();

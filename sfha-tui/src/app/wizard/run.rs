@@ -83,6 +83,10 @@ impl Wizard {
             Kind::Unstandby => {
                 (method::UNSTANDBY, serde_json::to_value(NodeParams { node: value(Name::Target) }))
             }
+            Kind::Setup => {
+                let params = self.tried.as_ref().map(|tried| &tried.params);
+                (method::STONITH_CONFIGURE, serde_json::to_value(params))
+            }
             Kind::Maintenance => (
                 method::MAINTENANCE,
                 serde_json::to_value(MaintenanceParams { on: !maintenance, until: None }),
@@ -189,6 +193,12 @@ impl Wizard {
                 vec![t!("done-service-added", name = text(Name::New), unit = text(Name::Unit))]
             }
             Kind::ServiceRemove => vec![t!("done-service-removed", name = target)],
+            Kind::Setup => {
+                let path = self.tried.as_ref().and_then(|tried| tried.secret_path.clone());
+                let mut lines = vec![t!("setup-done")];
+                lines.extend(path.map(|path| t!("setup-other-nodes", path = path)));
+                lines
+            }
             Kind::Fence => vec![t!("done-fence-begun", node = target)],
             Kind::Unfence => vec![t!("done-unfence", node = target)],
             Kind::Confirm => vec![t!("done-stonith-confirm", node = target)],
@@ -285,6 +295,7 @@ impl App {
             Some(Purpose::Wizard(kind, maintenance)) => self.finished(tag, kind, maintenance, outcome),
             Some(Purpose::Tokens) => self.heard_tokens(tag, outcome),
             Some(Purpose::Plan) => self.foreseen(tag, outcome),
+            Some(Purpose::Tried) => self.tried(tag, outcome),
             None => {}
         }
     }
@@ -404,6 +415,6 @@ impl App {
     }
 }
 
-fn is_at(wizard: &Wizard, of: u64) -> bool {
+pub(super) fn is_at(wizard: &Wizard, of: u64) -> bool {
     matches!(&wizard.stage, Stage::Running { tag: Some(tag), .. } if *tag == of)
 }

@@ -5,20 +5,17 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use sfha_config::stonith::settings::FencingSettings;
 use sfha_proto::SCHEMA;
 use sfha_proto::fencing::{FencingSettingsParams, FencingTested};
 use sfha_proto::message::method;
 
-use super::{TEST, judge, settings, text};
+use super::{TEST, judge, text};
 use crate::cli::{Global, SetupTask};
 use crate::commands::{CHANGE, ask, call, show, status};
+use crate::fencing_setup as setup;
 use crate::paint::{self, Paint};
 use crate::problem::Problem;
 use crate::t;
-
-/// Where what is set up now can be read.
-const CONFIG: &str = "/etc/sfha/config.yml";
 
 /// Does it.
 pub async fn run(global: &Global, mut task: SetupTask) -> Result<(), Problem> {
@@ -27,25 +24,41 @@ pub async fn run(global: &Global, mut task: SetupTask) -> Result<(), Problem> {
     if terminal {
         questions(&mut task, &names);
     }
-    let provider = task.provider.clone().ok_or_else(|| settings::missing("--provider"))?;
-    let known = current();
-    let secret = match (&task.secret_file, settings::secret_path(&provider)) {
+    let provider = task.provider.clone().ok_or_else(|| setup::missing("--provider"))?;
+    let known = setup::current();
+    let secret = match (&task.secret_file, setup::secret_path(&provider)) {
         (Some(path), Some(_)) => Some(read(path)?),
         (None, Some(_)) if terminal => ask::secret(&t!("setup-secret")).filter(|text| !text.is_empty()),
         _ => None,
     };
-    let wanted = settings::build(&task, known, secret.is_some())?;
-    let secrets: BTreeMap<String, String> =
-        secret.and_then(|secret| Some((settings::secret_path(&provider)?, secret))).into_iter().collect();
-    let own_secret = !secrets.is_empty();
-    let document = serde_json::to_value(&wanted).unwrap_or_default();
-    let params = FencingSettingsParams { settings: document, secrets };
-    let tested: FencingTested = call(global, method::STONITH_CHECK, &params, TEST).await?;
+    let path = setup::secret_path(&provider).filter(|_| secret.is_some());
+    let secrets: BTreeMap<String, String> = path.clone().zip(secret).into_iter().collect();
+    let (wanted, params, tested) = loop {
+        let wanted = setup::build(&task, known.clone(), path.is_some())?;
+        let settings = serde_json::to_value(&wanted).unwrap_or_default();
+        let params = FencingSettingsParams { settings, secrets: secrets.clone() };
+        let tested: FencingTested = call(global, method::STONITH_CHECK, &params, TEST).await?;
+        let unknown = task.fingerprint.is_none() && task.ca_file.is_none() && terminal;
+        match setup::unknown_certificate(&tested).filter(|_| unknown) {
+            Some((endpoint, fingerprint)) => {
+                let shown = fingerprint.as_str();
+                ask::confirm(global, &t!("setup-certificate", endpoint = endpoint, fingerprint = shown))?;
+                task.fingerprint = Some(fingerprint);
+            }
+            None => break (wanted, params, tested),
+        }
+    };
     if !global.json {
         paint::out(&text::tested(&tested, Paint::stdout()));
     }
     if !task.force {
         judge(&tested, t!("setup-failed-next"))?;
+    }
+    if terminal {
+        paint::err(&t!("setup-plan"));
+        for line in setup::plan(&wanted, path.as_deref()) {
+            paint::err(&format!("  {line}"));
+        }
     }
     if !task.dry_run {
         if terminal {
@@ -59,18 +72,11 @@ pub async fn run(global: &Global, mut task: SetupTask) -> Result<(), Problem> {
             return format!("{}\n", t!("setup-tested"));
         }
         let mut text = format!("{}\n", t!("setup-done"));
-        if own_secret && let Some(path) = settings::secret_path(&provider) {
+        if let Some(path) = path.as_deref() {
             text.push_str(&format!("{}\n", t!("setup-other-nodes", path = path)));
         }
         text
     })
-}
-
-/// What this node's file says now; nothing where it cannot be read: the daemon has it judged anyway.
-fn current() -> FencingSettings {
-    let text = std::fs::read_to_string(CONFIG).unwrap_or_default();
-    let checked = sfha_config::check(&text, &sfha_config::Context::default());
-    checked.valid().map_or_else(FencingSettings::off, |config| config.shared.stonith.clone())
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
@@ -87,20 +93,22 @@ fn read(path: &Path) -> Result<String, Problem> {
 fn questions(task: &mut SetupTask, nodes: &[String]) {
     if task.provider.is_none() {
         paint::err(&t!("setup-providers"));
-        task.provider = ask::answer(&t!("setup-provider"), settings::is_provider);
+        task.provider = ask::answer(&t!("setup-provider"), setup::is_provider);
     }
     let provider = task.provider.clone().unwrap_or_default();
     let any = |text: &str| !text.is_empty();
     match provider.as_str() {
         "proxmox" => {
             if task.urls.is_empty() {
-                task.urls.extend(ask::answer(&t!("setup-proxmox-url"), any));
+                task.urls.extend(ask::answer(&t!("setup-proxmox-url"), setup::is_https));
             }
             if task.token_id.is_none() {
-                task.token_id = ask::answer(&t!("setup-token-id", example = "sfha@pve!fence"), any);
+                task.token_id =
+                    ask::answer(&t!("setup-token-id", example = "sfha@pve!fence"), setup::is_token_id);
             }
             if task.fingerprint.is_none() && task.ca_file.is_none() {
-                task.fingerprint = ask::answer(&t!("setup-fingerprint"), |_| true).filter(|text| any(text));
+                let fits = |text: &str| text.is_empty() || setup::is_fingerprint(text);
+                task.fingerprint = ask::answer(&t!("setup-fingerprint"), fits).filter(|text| any(text));
             }
         }
         "webhook" => {
@@ -121,11 +129,13 @@ fn questions(task: &mut SetupTask, nodes: &[String]) {
         }
     }
     for node in nodes.iter().filter(|_| task.nodes.is_empty()).cloned().collect::<Vec<_>>() {
-        let question = match provider.as_str() {
-            "proxmox" => t!("setup-guest", node = node.as_str()),
-            _ => t!("setup-plug", node = node.as_str()),
+        let proxmox = provider == "proxmox";
+        let question = match proxmox {
+            true => t!("setup-guest", node = node.as_str()),
+            false => t!("setup-plug", node = node.as_str()),
         };
-        let answer = ask::answer(&question, |_| true).filter(|text| !text.is_empty());
+        let fits = |text: &str| !proxmox || text.is_empty() || setup::is_guest(text);
+        let answer = ask::answer(&question, fits).filter(|text| !text.is_empty());
         task.nodes.extend(answer.map(|value| format!("{node}={value}")));
     }
 }

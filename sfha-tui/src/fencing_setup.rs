@@ -1,5 +1,5 @@
-//! From what an operator answered to the settings of fencing. Secrets go beside them, by the file that is to
-//! hold them.
+//! From what an operator answered, on the command line or in the dashboard, to the settings of fencing. Secrets go
+//! beside them, by the file that is to hold them.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,22 @@ use sfha_config::stonith::settings::{
 };
 use sfha_config::stonith::{PROXMOX_SECRET, WEBHOOK_SECRET, agent_secret, is_agent};
 
+use sfha_proto::ErrorCode;
+use sfha_proto::fencing::FencingTested;
+
 use crate::cli::SetupTask;
 use crate::problem::Problem;
 use crate::t;
+
+/// Where what is set up now can be read.
+const CONFIG: &str = "/etc/sfha/config.yml";
+
+/// What this node's file says now; nothing where it cannot be read: the daemon has it judged anyway.
+pub fn current() -> FencingSettings {
+    let text = std::fs::read_to_string(CONFIG).unwrap_or_default();
+    let checked = sfha_config::check(&text, &sfha_config::Context::default());
+    checked.valid().map_or_else(FencingSettings::off, |config| config.shared.stonith.clone())
+}
 
 /// What a fence agent is called here: its program without what all of them begin with.
 fn agent_name(program: &str) -> &str {
@@ -20,6 +33,72 @@ fn agent_name(program: &str) -> &str {
 /// What is known by that word.
 pub fn is_provider(text: &str) -> bool {
     matches!(text, "proxmox" | "webhook" | "watchdog") || is_agent(text)
+}
+
+/// Whether that can be the URL of Proxmox's API: the token is in every request.
+pub fn is_https(text: &str) -> bool {
+    text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
+}
+
+/// Whether that can be the id of a token, `USER@REALM!NAME`.
+pub fn is_token_id(text: &str) -> bool {
+    text.split_once('!').is_some_and(|(user, name)| user.contains('@') && !name.is_empty())
+}
+
+/// Whether that can be a fingerprint: 64 hexadecimal digits, with or without colons.
+pub fn is_fingerprint(text: &str) -> bool {
+    let digits = text.chars().filter(|c| *c != ':');
+    digits.clone().count() == 64 && digits.clone().all(|c| c.is_ascii_hexdigit())
+}
+
+/// Whether that names a guest, `qemu/101`.
+pub fn is_guest(text: &str) -> bool {
+    guest(text).is_some()
+}
+
+fn guest(text: &str) -> Option<(GuestType, u32)> {
+    let (kind, vmid) = text.split_once('/')?;
+    let kind = match kind {
+        "qemu" => GuestType::Qemu,
+        "lxc" => GuestType::Lxc,
+        _ => return None,
+    };
+    vmid.parse().ok().filter(|vmid| *vmid > 0).map(|vmid| (kind, vmid))
+}
+
+/// A certificate that no authority answers for, where nothing else was said: its endpoint and its fingerprint.
+pub fn unknown_certificate(tested: &FencingTested) -> Option<(String, String)> {
+    let failures = tested.results.iter().filter_map(|result| result.error.as_ref());
+    let failure = failures.into_iter().find(|failure| {
+        failure.code == ErrorCode::FenceCertificate && failure.details.get("expected").is_none()
+    })?;
+    let text = |name: &str| failure.details.get(name)?.as_str().map(str::to_owned);
+    Some((text("endpoint")?, text("fingerprint")?))
+}
+
+/// What will be written, in words; the secret by the file that is to hold it.
+pub fn plan(settings: &FencingSettings, secret: Option<&str>) -> Vec<String> {
+    let levels: Vec<&str> = settings.levels.iter().map(Level::name).collect();
+    let mut lines = vec![t!("setup-plan-level", levels = levels.join(", "))];
+    let trusts = [settings.proxmox.as_ref().map(|p| &p.trust), settings.webhook.as_ref().map(|w| &w.trust)];
+    for trust in trusts.into_iter().flatten() {
+        let word = match trust {
+            Trust::Fingerprint(_) => "fingerprint",
+            Trust::CaFile(_) => "authority",
+            Trust::System | Trust::Any => "system",
+        };
+        lines.push(t!("setup-plan-trust", trust = word));
+    }
+    for (name, target) in &settings.nodes {
+        let guest = target.guest.zip(target.vmid).map(|(kind, vmid)| format!("{}/{vmid}", kind.as_str()));
+        let parameters = target.parameters.iter().map(|(name, value)| format!("{name}={value}"));
+        let how: Vec<String> = guest.into_iter().chain(parameters).collect();
+        if !how.is_empty() {
+            lines.push(t!("setup-plan-node", node = name.as_str(), how = how.join(", ")));
+        }
+    }
+    lines.extend(secret.map(|path| t!("setup-plan-secret", path = path)));
+    lines
 }
 
 /// Where the secret of that provider belongs; `None`: it has none.
@@ -106,13 +185,8 @@ pub fn build(
 /// How a driver knows a node: `qemu/101`, an outlet, or parameters of its own.
 fn map(target: &mut Target, level: &Level, value: &str) -> Option<()> {
     if *level == Level::Proxmox {
-        let (kind, vmid) = value.split_once('/')?;
-        target.guest = Some(match kind {
-            "qemu" => GuestType::Qemu,
-            "lxc" => GuestType::Lxc,
-            _ => return None,
-        });
-        target.vmid = Some(vmid.parse().ok()?);
+        let (kind, vmid) = guest(value)?;
+        (target.guest, target.vmid) = (Some(kind), Some(vmid));
     } else if value.contains('=') {
         for pair in value.split(',') {
             let (name, text) = pair.split_once('=')?;
