@@ -1071,6 +1071,10 @@ finding-quorum-always = Without quorum nothing runs and nobody is fenced, whatev
     .next = You can remove it.
 finding-unverified = The server's certificate is not checked: anybody can answer in its place.
     .next = Name its authority instead (ca_file).
+finding-watchdog-short = A watchdog time-out of { $seconds } s: a daemon that merely died takes the machine with it.
+    .next = At least { $least } s: systemd takes up to 5 s to notice, then starts the daemon anew.
+finding-watchdog-before-stop = { $name } may take { $stop } s to stop, and the watchdog resets the machine after { $seconds } s.
+    .next = While services stop after the daemon's death or the loss of quorum, nobody feeds it: at least { $least } s, or a shorter stop_timeout.
 finding-secret-in-file = { $name } puts a secret into this file.
     .next = Put it into a file of its own, or keep this one from others: chmod 600.
 finding-unknown = Something is wrong here that this version cannot name ({ $code }).
@@ -1538,6 +1542,37 @@ doctor-sum = { $errors ->
     }.
 doctor-strange = The answer of sfhad doctor cannot be read.
 doctor-strange-next = sfha and sfhad come from the same package: install it again.
+doctor-fence-tested = { $count ->
+        [one] { $count } way of switching a node off answers.
+       *[other] { $count } ways of switching nodes off answer.
+    }
+doctor-fence-nobody = Nothing could switch { $node } off.
+    .why = If it is lost, what it has moves only after “sfha stonith confirm”.
+    .next = Give it a level: stonith.levels, or stonith.nodes.{ $node } in config.yml.
+doctor-fence-fails = { $level } could not switch { $node } off from here: { $error }
+    .why = The day it is lost, its fencing would fail in the same way.
+    .next = Correct it, then: sfha stonith test { $node }
+doctor-fence-certificate = The certificate of { $endpoint } is valid for { $days ->
+        [one] { $days } more day.
+       *[other] { $days } more days.
+    }
+doctor-fence-certificate-ends = { $days ->
+        [0] The certificate of { $endpoint } ends today, or has ended.
+        [one] The certificate of { $endpoint } ends in { $days } day.
+       *[other] The certificate of { $endpoint } ends in { $days } days.
+    }
+    .why = Renewed, it has another fingerprint; where that is pinned, fencing fails from then on.
+    .next = Renew it now, then put its new fingerprint into config.yml; ca_file spares you that.
+doctor-fence-watchdog = Watchdog { $path }, time-out { $seconds } s.
+doctor-fence-watchdog-missing = The watchdog { $path } is not there.
+    .why = The other nodes do not count on it: a loss of this node then waits for another level, or for you.
+    .next = Load its driver (softdog, i6300esb …), or name another device: stonith.watchdog.device
+doctor-fence-watchdog-fails = The watchdog { $path } does not run: { $error }
+    .why = The other nodes do not count on it: a loss of this node then waits for another level, or for you.
+    .next = See who holds it: wdctl
+doctor-fence-watchdog-short = The watchdog resets this machine after { $seconds } s, less than { $least } s.
+    .why = A daemon that merely died takes the machine with it: systemd takes up to 5 s to notice.
+    .next = stonith.watchdog.timeout: { $least } s or more
 doctor-unknown = Something that this version of sfha does not know.
 doctor-not-root = Without root's rights, keys, state and firewall cannot be seen.
     .next = sudo sfha doctor
@@ -1887,6 +1922,7 @@ arg-import-program = Of which program
 arg-import-file = Its configuration, for example /etc/keepalived/keepalived.conf
 done-report = Written: { $path }. Read it before you send it: it has the addresses and names of your machines.
 done-backup = Kept in { $path }: { $node }, of the cluster { $cluster }.
+done-backup-left-out = Not in it, since they are elsewhere than in /etc/sfha: { $paths }. Keep them yourself.
 done-backup-secret = This file holds the secret keys of the node and of the cluster. Whoever has it can enter the cluster: keep it encrypted, elsewhere than on this node.
 ask-restore = Replace what this node knows of its cluster by { $path }?
 ask-restore-alone = Make this node a cluster by itself, from { $path }? If another node still runs, the VIPs will be taken twice.

@@ -1079,6 +1079,10 @@ finding-quorum-always = Sans quorum, rien ne tourne et personne n'est isolé, qu
     .next = Vous pouvez l'enlever.
 finding-unverified = Le certificat du serveur n'est pas vérifié : n'importe qui peut répondre à sa place.
     .next = Donnez plutôt son autorité (ca_file).
+finding-watchdog-short = Délai de { $seconds } s pour le watchdog : un démon simplement mort emporterait la machine.
+    .next = Au moins { $least } s : systemd met jusqu'à 5 s à s'en apercevoir, puis relance le démon.
+finding-watchdog-before-stop = { $name } peut mettre { $stop } s à s'arrêter, et le watchdog réinitialise la machine au bout de { $seconds } s.
+    .next = Pendant que des services s'arrêtent, après la mort du démon ou la perte du quorum, personne ne le nourrit : au moins { $least } s, ou un stop_timeout plus court.
 finding-secret-in-file = { $name } met un secret dans ce fichier.
     .next = Mettez-le dans un fichier à part, ou rendez celui-ci illisible aux autres : chmod 600.
 finding-unknown = Quelque chose ne va pas ici, que cette version ne sait pas nommer ({ $code }).
@@ -1543,6 +1547,37 @@ doctor-sum = { $errors ->
     }.
 doctor-strange = La réponse de sfhad doctor ne se lit pas.
 doctor-strange-next = sfha et sfhad viennent du même paquet : réinstallez-le.
+doctor-fence-tested = { $count ->
+        [one] { $count } moyen d'éteindre un nœud répond.
+       *[other] { $count } moyens d'éteindre des nœuds répondent.
+    }
+doctor-fence-nobody = Rien ne pourrait éteindre { $node }.
+    .why = S'il est perdu, ce qu'il a ne bouge qu'après « sfha stonith confirm ».
+    .next = Donnez-lui un niveau : stonith.levels, ou stonith.nodes.{ $node } dans config.yml.
+doctor-fence-fails = { $level } ne pourrait pas éteindre { $node } d'ici : { $error }
+    .why = Le jour où il sera perdu, son fencing échouera de même.
+    .next = Corrigez, puis : sfha stonith test { $node }
+doctor-fence-certificate = Le certificat de { $endpoint } est encore valable { $days ->
+        [one] { $days } jour.
+       *[other] { $days } jours.
+    }
+doctor-fence-certificate-ends = { $days ->
+        [0] Le certificat de { $endpoint } expire aujourd'hui, ou a expiré.
+        [one] Le certificat de { $endpoint } expire dans { $days } jour.
+       *[other] Le certificat de { $endpoint } expire dans { $days } jours.
+    }
+    .why = Renouvelé, il a une autre empreinte ; là où elle est inscrite, le fencing échoue dès ce moment.
+    .next = Renouvelez-le maintenant, puis inscrivez sa nouvelle empreinte dans config.yml ; ca_file vous en dispense.
+doctor-fence-watchdog = Watchdog { $path }, délai { $seconds } s.
+doctor-fence-watchdog-missing = Le watchdog { $path } n'est pas là.
+    .why = Les autres nœuds ne comptent pas dessus : la perte de ce nœud attend alors un autre niveau, ou vous.
+    .next = Chargez son pilote (softdog, i6300esb…), ou nommez un autre périphérique : stonith.watchdog.device
+doctor-fence-watchdog-fails = Le watchdog { $path } ne tourne pas : { $error }
+    .why = Les autres nœuds ne comptent pas dessus : la perte de ce nœud attend alors un autre niveau, ou vous.
+    .next = Voyez qui le tient : wdctl
+doctor-fence-watchdog-short = Le watchdog réinitialise cette machine au bout de { $seconds } s, moins de { $least } s.
+    .why = Un démon simplement mort emporterait la machine : systemd met jusqu'à 5 s à s'en apercevoir.
+    .next = stonith.watchdog.timeout : { $least } s ou plus
 doctor-unknown = Un constat que cette version de sfha ne connaît pas.
 doctor-not-root = Sans les droits de root, les clés, l'état et le pare-feu ne se voient pas.
     .next = sudo sfha doctor
@@ -1892,6 +1927,7 @@ arg-import-program = De quel programme
 arg-import-file = Sa configuration, par exemple /etc/keepalived/keepalived.conf
 done-report = Écrit : { $path }. Relisez-le avant de l'envoyer : il contient les adresses et les noms de vos machines.
 done-backup = Sauvegardé dans { $path } : { $node }, du cluster { $cluster }.
+done-backup-left-out = N'y sont pas, faute d'être dans /etc/sfha : { $paths }. Gardez-les vous-même.
 done-backup-secret = Ce fichier contient les clés secrètes du nœud et du cluster. Qui l'a peut entrer dans le cluster : gardez-le chiffré, ailleurs que sur ce nœud.
 ask-restore = Remplacer ce que ce nœud sait de son cluster par { $path } ?
 ask-restore-alone = Faire de ce nœud un cluster à lui seul, d'après { $path } ? Si un autre nœud tourne encore, les VIP seront prises deux fois.

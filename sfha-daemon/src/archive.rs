@@ -11,6 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sfha_core::Command;
+use sfha_core::fencing::FencingSettings;
+use sfha_proto::fencing::SECRETS_DIR;
 use sfha_proto::{ErrorCode, Failure};
 use tracing::info;
 use zeroize::Zeroize as _;
@@ -43,6 +45,9 @@ pub struct Archive {
     pub node: String,
     /// Its files.
     files: Vec<Entry>,
+    /// Files with secrets of fencing that are not in it: they are not in the folder of the configuration.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<PathBuf>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,6 +94,20 @@ fn contents(paths: &Paths) -> [(PathBuf, u32); 11] {
     ]
 }
 
+/// Files that the settings of fencing name: in the folder of the configuration, with their modes; and elsewhere.
+fn fencing_files(paths: &Paths, settings: &FencingSettings) -> (Vec<(PathBuf, u32)>, Vec<PathBuf>) {
+    let own: Vec<PathBuf> = contents(paths).into_iter().map(|(path, _)| path).collect();
+    let (mut here, mut elsewhere) = (Vec::new(), Vec::new());
+    for (file, mode) in settings.files() {
+        let name = file.strip_prefix(SECRETS_DIR).ok().filter(|name| name.components().count() == 1);
+        match name.and_then(Path::file_name).map(|name| paths.etc().join(name)) {
+            Some(path) if !own.contains(&path) => here.push((path, mode)),
+            _ => elsewhere.push(file),
+        }
+    }
+    (here, elsewhere)
+}
+
 /// Makes one of this node.
 ///
 /// # Errors
@@ -96,7 +115,8 @@ fn contents(paths: &Paths) -> [(PathBuf, u32); 11] {
 pub fn make(paths: &Paths) -> Result<Archive, Failure> {
     let node = Node::load(paths)?.ok_or(ErrorCode::NotConfigured)?;
     let mut entries = Vec::new();
-    for (path, mode) in contents(paths) {
+    let (fencing, left_out) = fencing_files(paths, &node.state.stonith);
+    for (path, mode) in contents(paths).into_iter().chain(fencing) {
         // config.yml may be hidden by whoever has a secret in it.
         let mode = files::mode(&path).map_or(mode, |found| found & mode);
         if let Some(bytes) = files::read_bytes(&path)? {
@@ -111,6 +131,7 @@ pub fn make(paths: &Paths) -> Result<Archive, Failure> {
         cluster: node.state.cluster.clone(),
         node: node.config.node.name.clone(),
         files: entries,
+        left_out,
     })
 }
 
@@ -185,6 +206,14 @@ pub async fn restore(
             None => files::remove(&to)?,
         }
     }
+    let (staged_files, _) = fencing_files(&staged, &node.state.stonith);
+    let (files, _) = fencing_files(paths, &node.state.stonith);
+    for ((from, mode), (to, _)) in staged_files.into_iter().zip(files) {
+        // What is not in the document may have been put here by hand.
+        if let Some(bytes) = files::read_bytes(&from)? {
+            files::write_atomic(&to, &bytes, mode)?;
+        }
+    }
     Marker::clear(paths)?;
     info!(cluster = archive.cluster, node = archive.node, made = archive.made, alone, "restored");
     let nodes = node.state.nodes.values().map(|node| node.name.clone()).collect();
@@ -192,8 +221,23 @@ pub async fn restore(
 }
 
 fn unpack(name: &str, archive: &Archive, staged: &Paths) -> Result<(), Failure> {
-    let known = contents(staged);
-    for entry in &archive.files {
+    let own = contents(staged);
+    let is_own = |entry: &&Entry| own.iter().any(|(known, _)| *known == staged.root().join(&entry.path));
+    let (ours, rest): (Vec<&Entry>, Vec<&Entry>) = archive.files.iter().partition(is_own);
+    unpack_these(name, &ours, &own, staged)?;
+    // What else may be there, the state itself says.
+    let node = Node::load(staged).ok().flatten();
+    let fencing = node.map(|node| fencing_files(staged, &node.state.stonith).0).unwrap_or_default();
+    unpack_these(name, &rest, &fencing, staged)
+}
+
+fn unpack_these(
+    name: &str,
+    entries: &[&Entry],
+    known: &[(PathBuf, u32)],
+    staged: &Paths,
+) -> Result<(), Failure> {
+    for entry in entries {
         let wrong = |reason: &str| files::invalid(Path::new(name), &format!("{}: {reason}", entry.path));
         let path = staged.root().join(&entry.path);
         let (path, most) =

@@ -4,7 +4,8 @@
 //! files, /proc, netlink, systemd, the daemon's socket ──gather──▶ Facts ──judge──▶ observations
 //! ```
 //!
-//! It changes nothing, and speaks to nobody but this machine and, inside the mesh, the other nodes.
+//! It changes nothing, and speaks to nobody but this machine, inside the mesh the other nodes, and whatever switches
+//! them off; that is only asked how they are.
 
 use sfha_proto::SCHEMA;
 use sfha_proto::doctor::Diagnosis;
@@ -13,6 +14,7 @@ use crate::paths::Paths;
 
 mod ask;
 pub mod facts;
+mod fencing;
 mod gather;
 mod judge;
 mod network;

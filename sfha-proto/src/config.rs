@@ -126,6 +126,11 @@ pub enum FindingCode {
     Unverified,
     /// A secret in a file that is not secret. Details: `name`.
     SecretInFile,
+    /// The watchdog resets a machine whose daemon is only restarted. Details: `seconds`, `least`.
+    WatchdogShort,
+    /// It resets a machine on which a service is still being stopped. Details: `name` (of the service), `stop` (its
+    /// time in seconds), `seconds`, `least`.
+    WatchdogBeforeStop,
 
     /// A code of another version.
     #[serde(other)]

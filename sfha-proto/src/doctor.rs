@@ -184,6 +184,26 @@ pub enum Symptom {
     /// Packets to a node are lost. Details: `node`, `percent`.
     Loss,
 
+    // --- fencing ---
+    /// Every level of every other node answers. Details: `count`.
+    FenceTested,
+    /// A node has no level. Details: `node`.
+    FenceNobody,
+    /// A level would not work. Details: `node`, `level`, `error` (a code with details of its own).
+    FenceFails,
+    /// The certificate of what switches nodes is good for a while. Details: `endpoint`, `days`.
+    FenceCertificate,
+    /// It ends soon. Details: `endpoint`, `days`.
+    FenceCertificateEnds,
+    /// This node's watchdog is there. Details: `path`, `seconds`.
+    FenceWatchdog,
+    /// It is not. Details: `path`.
+    FenceWatchdogMissing,
+    /// It does not run. Details: `path`, `error` (a code with details of its own).
+    FenceWatchdogFails,
+    /// Its time-out is shorter than the daemon may need to come back. Details: `seconds`, `least`.
+    FenceWatchdogShort,
+
     // --- clock ---
     /// The clock follows others.
     Clock,

@@ -264,6 +264,7 @@ pub fn decode(root: &Node, reader: &mut Reader<'_>) -> Decoded {
     if let Some(stonith) = section(&top, "stonith", reader) {
         let Decoded { config, places } = &mut decoded;
         config.shared.stonith = stonith::decode(&stonith, reader, places, &mut config.secrets);
+        stonith::judge_watchdog(&stonith, &config.shared, reader);
     }
     decoded
 }

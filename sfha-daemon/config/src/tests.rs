@@ -530,3 +530,27 @@ proptest! {
         let _ = edit::edit(&cut, &Shared::default().changes_to(&check(EXAMPLE, &Context::default()).config.unwrap().shared));
     }
 }
+
+#[test]
+fn a_watchdog_that_would_reset_a_machine_for_nothing_is_told() {
+    let file = |timeout: &str, stop: &str, level: &str| {
+        format!(
+            "cluster: {{name: c}}\nnode: {{name: n1}}\nservices:\n  - {{name: db, unit: db, stop_timeout: {stop}}}\n\
+             stonith:\n  enabled: true\n  levels: [{level}]\n  watchdog: {{timeout: {timeout}}}\n  webhook: \
+             {{fence_url: \"https://x/{{{{node}}}}\", status_url: \"https://x\"}}\n"
+        )
+    };
+    let found = |timeout: &str, stop: &str, level: &str| {
+        let checked = check(&file(timeout, stop, level), &Context::default());
+        assert!(checked.valid().is_some(), "{:?}", checked.findings);
+        told(&checked.findings)
+    };
+    assert_eq!(found("20s", "10s", "watchdog"), [] as [&str; 0]);
+    assert_eq!(
+        found("19s", "10s", "watchdog"),
+        ["watchdog-before-stop stonith.watchdog.timeout 8:13 least=20 name=db seconds=19 stop=10"]
+    );
+    assert_eq!(found("9s", "1s", "webhook"), [] as [&str; 0], "nobody has one");
+    let short = found("9s", "1s", "webhook, watchdog");
+    assert_eq!(short[0], "watchdog-short stonith.watchdog.timeout 8:13 least=10 seconds=9");
+}

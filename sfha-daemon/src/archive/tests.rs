@@ -2,6 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use sfha_core::ClusterState;
+use sfha_core::fencing::settings::Agent;
 use sfha_core::resources::DEFAULT_PRIORITY;
 use sfha_core::state::{MeshSettings, Node as StateNode, Vip};
 
@@ -109,6 +110,40 @@ fn a_document_that_is_damaged_or_strange_is_refused() {
     }
     let without = good.replace("etc/sfha/cluster.key", "var/lib/sfha/endpoints.json");
     assert!(code(&without).details["path"].as_str().unwrap().ends_with("cluster.key"));
+}
+
+/// With fencing whose secrets are in files, one of them elsewhere.
+fn with_fencing(paths: &Paths) {
+    let mut node = Node::load(paths).unwrap().unwrap();
+    let agent = |file: &str| Agent {
+        program: "fence_ipmilan".into(),
+        parameters: Default::default(),
+        secrets_file: Some(file.into()),
+    };
+    let stonith = &mut node.state.stonith;
+    stonith.agents.insert("one".into(), agent("/etc/sfha/one.secret"));
+    stonith.agents.insert("two".into(), agent("/root/two.secret"));
+    // Whatever the settings say, a file of ours stays what it is.
+    stonith.agents.insert("three".into(), agent("/etc/sfha/cluster.key"));
+    store::persist(paths, &node.state, 1).unwrap();
+    files::write_atomic(&paths.etc().join("one.secret"), b"password=hush", 0o600).unwrap();
+}
+
+#[test]
+fn secrets_of_fencing_go_along_and_those_elsewhere_are_named() {
+    let (_root, before) = member();
+    with_fencing(&before);
+    let archive = make(&before).unwrap();
+    assert_eq!(archive.left_out, [PathBuf::from("/etc/sfha/cluster.key"), "/root/two.secret".into()]);
+    let (_staged, after, _) = stage(&text(&archive), false).unwrap();
+    let secret = after.etc().join("one.secret");
+    assert_eq!(fs::read(&secret).unwrap(), b"password=hush");
+    assert_eq!(files::mode(&secret), Some(0o600));
+    assert_eq!(fs::read(after.cluster_key()).unwrap(), fs::read(before.cluster_key()).unwrap());
+    // Only what the state in the same document names.
+    let strange = text(&archive).replace("etc/sfha/one.secret", "etc/sfha/four.secret");
+    let failure = stage(&strange, false).map(drop).unwrap_err();
+    assert!(failure.details["reason"].as_str().unwrap().contains("no file of a node"), "{failure}");
 }
 
 #[test]

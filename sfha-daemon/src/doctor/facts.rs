@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use sfha_proto::Failure;
+use sfha_proto::fencing::FencingTest;
 use sfha_proto::mesh::MeshStatus;
 use sfha_proto::status::ClusterStatus;
 
@@ -55,8 +57,36 @@ pub struct Facts {
     pub addresses: Vec<IpAddr>,
     /// The kernel's clock is kept by a daemon of time (adjtimex(2)).
     pub clock_kept: Option<bool>,
+    /// Fencing, where it is on.
+    pub fencing: Option<Fencing>,
     /// By how many seconds each other node's clock is ahead.
     pub skews: Vec<(String, i64)>,
+}
+
+/// What makes other nodes harmless, and this one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fencing {
+    /// Nodes without a level.
+    pub unguarded: Vec<String>,
+    /// What each level of each other node says.
+    pub tests: Vec<FencingTest>,
+    /// What shows certificates, and in how many days they end.
+    pub certificates: Vec<(String, i64)>,
+    /// This node's own watchdog.
+    pub watchdog: Option<Watchdog>,
+}
+
+/// A watchdog.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watchdog {
+    /// Its device.
+    pub path: PathBuf,
+    /// That is there.
+    pub there: bool,
+    /// Its time-out, in milliseconds.
+    pub timeout_ms: u64,
+    /// Why the daemon cannot use it.
+    pub failure: Option<Failure>,
 }
 
 /// A file of ours.

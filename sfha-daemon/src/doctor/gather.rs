@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
 use sfha_config::Context;
+use sfha_core::fencing::settings::FencingSettings;
 use sfha_proto::mesh::Backend;
 use tokio::process::Command;
 
 use super::facts::{Disk, Facts, Firewall, Mesh, OwnFile, Unit};
 use super::judge::{FOREIGN, SFHA};
-use super::{ask, network};
+use super::{ask, fencing, network};
 use crate::config_file::{self, ConfigFile};
 use crate::corosync_conf;
 use crate::files;
@@ -40,6 +41,7 @@ pub async fn gather(paths: &Paths) -> Facts {
     let backend = daemon.as_ref().and_then(|daemon| daemon.mesh.as_ref()).map(|mesh| mesh.backend);
     let mesh = mesh(paths);
     let units = units().await;
+    let settings = fencing::settings(paths);
     let networkd = units.as_ref().ok().and_then(|units| networkd(units));
     let mut facts = Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,7 +56,7 @@ pub async fn gather(paths: &Paths) -> Facts {
         },
         tun: Path::new("/dev/net/tun").exists(),
         kernel,
-        files: own_files(paths),
+        files: own_files(paths, settings.as_ref()),
         config_faults: config_faults(paths),
         foreign_corosync_conf: foreign_corosync_conf(paths),
         disks: [paths.lib(), paths.etc(), Path::new("/var/log")].into_iter().filter_map(disk).collect(),
@@ -69,7 +71,9 @@ pub async fn gather(paths: &Paths) -> Facts {
         addresses: addresses().await,
         clock_kept: clock_kept(),
         skews: Vec::new(),
+        fencing: None,
     };
+    facts.fencing = fencing::look(settings, facts.node.as_deref(), facts.daemon.as_ref()).await;
     peers(&mut facts).await;
     facts
 }
@@ -123,7 +127,7 @@ fn kernel_has_wireguard(release: &str) -> bool {
         || built_in.contains("/wireguard.ko")
 }
 
-fn own_files(paths: &Paths) -> Vec<OwnFile> {
+fn own_files(paths: &Paths, fencing: Option<&FencingSettings>) -> Vec<OwnFile> {
     let mesh = paths.mesh().exists();
     let file = |path: PathBuf, secret: bool, needed: bool| OwnFile {
         found: fs::metadata(&path).ok().map(|meta| (meta.mode(), meta.uid())),
@@ -131,7 +135,7 @@ fn own_files(paths: &Paths) -> Vec<OwnFile> {
         secret,
         needed,
     };
-    vec![
+    let mut all = vec![
         file(paths.config(), false, false),
         file(paths.mesh(), false, false),
         file(paths.cluster_key(), true, true),
@@ -142,7 +146,11 @@ fn own_files(paths: &Paths) -> Vec<OwnFile> {
         file(paths.lib().to_owned(), true, false),
         file(paths.corosync_authkey(), true, true),
         file(paths.corosync_conf(), false, true),
-    ]
+    ];
+    // One that is missing is a level that would not work.
+    let named = fencing.map(FencingSettings::files).unwrap_or_default();
+    all.extend(named.into_iter().map(|(path, mode)| file(path, mode == 0o600, false)));
+    all
 }
 
 fn config_faults(paths: &Paths) -> Option<(PathBuf, usize)> {

@@ -57,6 +57,9 @@ pub fn judge(facts: &Facts) -> Vec<Observation> {
     mtu(facts, &mut all);
     endpoint(facts, &mut all);
     paths(facts, &mut all);
+    if let Some(fencing) = &facts.fencing {
+        super::fencing::judge(fencing, &mut all);
+    }
     clock(facts, &mut all);
     all
 }

@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use sfha_proto::Failure;
 use sfha_proto::doctor::{Diagnosis, Level, Observation};
 
 use super::programs::DAEMON;
@@ -53,6 +54,10 @@ fn sentences(found: &Observation) -> Sentences {
     let ms = details.get("milliseconds").and_then(Value::as_str).and_then(|text| text.parse().ok());
     if let Some(ms) = ms {
         details.insert("milliseconds".to_owned(), decimal(ms, 1).into());
+    }
+    // A failure of something else, in its own words.
+    if let Some(Ok(failure)) = details.get("error").cloned().map(serde_json::from_value::<Failure>) {
+        details.insert("error".to_owned(), Problem::from(failure).message.into());
     }
     let args = arguments(&details, &code);
     let attribute = |name| {

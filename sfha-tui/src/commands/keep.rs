@@ -48,9 +48,17 @@ fn backup(global: &Global, file: &Path) -> Result<(), Problem> {
     };
     write().map_err(|error| file_problem(ErrorCode::FileWrite, file, "cause", &error))?;
     let (cluster, node, path) = (text(&made, "cluster"), text(&made, "node"), file.display().to_string());
-    show(global, &json!({"schema": SCHEMA, "path": path, "cluster": cluster, "node": node}), |_, _| {
+    let left_out: Vec<&str> =
+        made["left_out"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let document =
+        json!({"schema": SCHEMA, "path": path, "cluster": cluster, "node": node, "left_out": left_out});
+    show(global, &document, |_, _| {
         let done = t!("done-backup", path = path.as_str(), cluster = cluster.as_str(), node = node.as_str());
-        format!("{done}\n{}\n", t!("done-backup-secret"))
+        let mut text = format!("{done}\n{}\n", t!("done-backup-secret"));
+        if !left_out.is_empty() {
+            text.push_str(&format!("{}\n", t!("done-backup-left-out", paths = left_out.join(", "))));
+        }
+        text
     })
 }
 

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Places, is_url, keys, path};
 use crate::reader::{Fields, Reader, Unit};
+use crate::shared::{Managed, Shared};
 use crate::stonith::{
     LocalSecrets, PROXMOX_SECRET, RESERVED, WEBHOOK_SECRET, agent_secret, is_agent, is_secret_name, level,
 };
@@ -26,6 +27,9 @@ const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Time-outs of watchdogs, in milliseconds.
 const WATCHDOG_MS: std::ops::RangeInclusive<u64> = 2_000..=600_000;
+
+/// Less than this, and a daemon that hung and is started anew comes too late: systemd needs up to 5 s to notice.
+const WATCHDOG_LEAST_MS: u64 = sfha_core::fencing::settings::WATCHDOG_LEAST_MS;
 
 /// Reads it.
 pub fn decode(
@@ -350,6 +354,36 @@ fn watchdog(fields: &Fields<'_>, reader: &mut Reader<'_>) -> WatchdogDevice {
         watchdog.timeout_ms = timeout;
     }
     watchdog
+}
+
+/// What resets a machine that would have been all right by itself. While services are being stopped after the
+/// daemon's death or the loss of quorum, nobody feeds the watchdog, and nobody may: the other nodes take over what
+/// ran here as soon as its time is over.
+pub fn judge_watchdog(fields: &Fields<'_>, shared: &Shared, reader: &mut Reader<'_>) {
+    let settings = &shared.stonith;
+    let own = settings.nodes.values().flat_map(|target| &target.levels);
+    if !settings.enabled || !settings.levels.iter().chain(own).any(|level| *level == Level::Watchdog) {
+        return;
+    }
+    let at = fields.place("watchdog");
+    let key = format!("{}.timeout", fields.path_of("watchdog"));
+    let timeout_ms = settings.watchdog.timeout_ms;
+    let seconds = timeout_ms / 1000;
+    if timeout_ms < WATCHDOG_LEAST_MS {
+        let finding = reader.findings.warning(FindingCode::WatchdogShort, &key, at);
+        finding.with("seconds", seconds).with("least", WATCHDOG_LEAST_MS / 1000);
+    }
+    let stop = |entry: &(&String, &Managed)| entry.1.service.stop_timeout_ms;
+    let slowest = shared.services.iter().max_by_key(stop);
+    if let Some((name, entry)) = slowest {
+        let stop_ms = entry.service.stop_timeout_ms;
+        let least = stop_ms.div_ceil(1000) + WATCHDOG_LEAST_MS / 1000;
+        if seconds < least {
+            let finding = reader.findings.warning(FindingCode::WatchdogBeforeStop, &key, at);
+            let finding = finding.with("name", name.as_str()).with("stop", stop_ms.div_ceil(1000));
+            finding.with("seconds", seconds).with("least", least);
+        }
+    }
 }
 
 fn target(fields: &Fields<'_>, names: &[String], usual: &[Level], reader: &mut Reader<'_>) -> Target {

@@ -81,6 +81,22 @@ impl FencingSettings {
         }
     }
 
+    /// Files that the settings name, each with the mode that it should have at most.
+    #[must_use]
+    pub fn files(&self) -> Vec<(PathBuf, u32)> {
+        let proxmox = self.proxmox.iter().map(|proxmox| &proxmox.token_secret_file);
+        let webhook = self.webhook.iter().filter_map(|webhook| webhook.headers_file.as_ref());
+        let agents = self.agents.values().filter_map(|agent| agent.secrets_file.as_ref());
+        let secret = proxmox.chain(webhook).chain(agents).map(|path| (path.clone(), 0o600));
+        let trusts = [self.proxmox.as_ref().map(|p| &p.trust), self.webhook.as_ref().map(|w| &w.trust)];
+        let authorities = trusts.into_iter().flatten().filter_map(|trust| match trust {
+            Trust::CaFile(path) => Some((path.clone(), 0o644)),
+            Trust::System | Trust::Fingerprint(_) | Trust::Any => None,
+        });
+        let files: BTreeMap<PathBuf, u32> = authorities.chain(secret).collect();
+        files.into_iter().collect()
+    }
+
     /// A driver's answer that it switched a node off is believed: there is no way to ask for its status.
     #[must_use]
     pub fn answer_is_proof(&self, level: &Level) -> bool {
@@ -100,6 +116,10 @@ pub enum OnStopFailure {
     /// Nothing: it stays where it is, and is tried again.
     Wait,
 }
+
+/// A watchdog with a shorter time-out resets machines whose daemon merely died, in milliseconds: systemd needs up to
+/// 5 s (`WatchdogSec=`) to notice that one hangs, and then it is started anew.
+pub const WATCHDOG_LEAST_MS: u64 = 10_000;
 
 /// A watchdog, the same on every node that has the level.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
 use serde_json::json;
+use sfha_proto::ErrorCode;
 
-use super::super::facts::{Daemon, Firewall, Ports};
+use super::super::facts::{Daemon, Fencing, Firewall, Ports, Watchdog};
 use super::*;
 
 /// A member of a mesh of three on which all is well.
@@ -72,6 +73,27 @@ fn member() -> Facts {
         addresses: vec!["192.0.2.1".parse().unwrap()],
         clock_kept: Some(true),
         skews: vec![("node2".to_owned(), 0), ("node3".to_owned(), -1)],
+        fencing: Some(fencing()),
+    }
+}
+
+/// Two nodes that Proxmox switches, and this one's watchdog.
+fn fencing() -> Fencing {
+    let test =
+        |node: &str| json!({"node": node, "level": "proxmox", "power": "on", "error": null, "elapsed_ms": 9});
+    Fencing {
+        unguarded: Vec::new(),
+        tests: vec![
+            serde_json::from_value(test("node2")).unwrap(),
+            serde_json::from_value(test("node3")).unwrap(),
+        ],
+        certificates: vec![("https://pve:8006".to_owned(), 400)],
+        watchdog: Some(Watchdog {
+            path: "/dev/watchdog".into(),
+            there: true,
+            timeout_ms: 15_000,
+            failure: None,
+        }),
     }
 }
 
@@ -115,10 +137,32 @@ fn a_healthy_member_has_nothing_but_good_in_every_part() {
             EndpointOwn,
             PathsDirect,
             Latency,
+            FenceTested,
+            FenceCertificate,
+            FenceWatchdog,
             Clock,
             ClocksAgree
         ]
     );
+}
+
+fn with(facts: &mut Facts) -> &mut Fencing {
+    facts.fencing.as_mut().unwrap()
+}
+
+fn watchdog(facts: &mut Facts) -> &mut Watchdog {
+    with(facts).watchdog.as_mut().unwrap()
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_told_once() {
+    let mut facts = member();
+    facts.files.push(own("/etc/sfha/proxmox.secret", true, Some((0o100_644, 0))));
+    for test in &mut with(&mut facts).tests {
+        test.error = Some(ErrorCode::FileMode.into());
+    }
+    let found = alone(&facts);
+    assert_eq!((found.code, &found.details["path"]), (Symptom::FileOpen, &json!("/etc/sfha/proxmox.secret")));
 }
 
 type Case = (fn(&mut Facts), Level, Symptom);
@@ -138,6 +182,16 @@ fn each_thing_that_is_wrong_is_said_once() {
         (|f| f.config_faults = Some(("/c".into(), 2)), Error, Symptom::ConfigFaulty),
         (|f| f.foreign_corosync_conf = Some("/c".into()), Warning, Symptom::ForeignCorosyncConf),
         (|f| f.disks[0].free = 3, Error, Symptom::DiskFull),
+        (|f| with(f).unguarded.push("node3".into()), Warning, Symptom::FenceNobody),
+        (|f| with(f).tests[1].error = Some(ErrorCode::FenceDenied.into()), Error, Symptom::FenceFails),
+        (|f| with(f).certificates[0].1 = 29, Warning, Symptom::FenceCertificateEnds),
+        (|f| watchdog(f).there = false, Error, Symptom::FenceWatchdogMissing),
+        (
+            |f| watchdog(f).failure = Some(ErrorCode::WatchdogUnusable.into()),
+            Error,
+            Symptom::FenceWatchdogFails,
+        ),
+        (|f| watchdog(f).timeout_ms = 9_000, Warning, Symptom::FenceWatchdogShort),
         (|f| f.disks[0].free = 100, Warning, Symptom::DiskTight),
         (|f| f.disks[0].read_only = true, Error, Symptom::DiskReadOnly),
         (|f| f.units = Err("no bus".into()), Unknown, Symptom::NoSystemd),
