@@ -17,6 +17,8 @@ mod conflict;
 mod console;
 #[path = "e2e/contract.rs"]
 mod contract;
+#[path = "e2e/dialogue.rs"]
+mod dialogue;
 #[path = "e2e/disaster.rs"]
 mod disaster;
 #[path = "e2e/failover.rs"]

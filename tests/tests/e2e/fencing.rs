@@ -9,11 +9,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use sfha_proto::fencing::{FencingHappened, FencingHistory, FencingPhase, FencingTested, NodeFencing};
+use sfha_proto::history::{EventKind, History, HistoryEvent};
 use sfha_tests::cluster::{Cluster, PATIENCE};
 use sfha_tests::lab::{Node, wait_until};
 use sfha_tests::proxmox::{Fake, FaultKind, Kind, TOKEN_ID, TOKEN_SECRET};
 
 use crate::common::{Watched, stays, vip};
+use crate::dialogue::Dialogue;
+use crate::secrets::{self, ArgumentSpy};
 
 const SECRET_FILE: &str = "/etc/sfha/proxmox.secret";
 
@@ -52,6 +55,11 @@ pub struct Plant {
     cuts: Arc<Mutex<Vec<Cut>>>,
 }
 
+/// Every other node is a container.
+fn kind(node: usize) -> Kind {
+    if node % 2 == 1 { Kind::Lxc } else { Kind::Qemu }
+}
+
 fn vmid(node: usize) -> u32 {
     101 + u32::try_from(node).unwrap()
 }
@@ -79,7 +87,7 @@ impl Plant {
             }
         });
         for node in cluster.all() {
-            fake.add_guest(Kind::Qemu, vmid(node), "pve1");
+            fake.add_guest(kind(node), vmid(node), "pve1");
             let orders = orders.clone();
             fake.on_power(vmid(node), move |on| {
                 if on {
@@ -94,7 +102,9 @@ impl Plant {
     }
 
     fn settings(&self, cluster: &Cluster, safety: Value) -> Value {
-        let guest = |node: usize| (cluster.node(node).name(), json!({"guest": "qemu", "vmid": vmid(node)}));
+        let guest = |node: usize| {
+            (cluster.node(node).name(), json!({"guest": kind(node).as_str(), "vmid": vmid(node)}))
+        };
         let nodes: serde_json::Map<String, Value> = cluster.all().into_iter().map(guest).collect();
         json!({
             "enabled": true,
@@ -129,6 +139,33 @@ impl Plant {
         wait_until("fencing on every node", PATIENCE, || cluster.all().into_iter().all(known)).unwrap();
     }
 
+    /// As a person does it, at the first node. The certificate is compared by eye.
+    fn set_up_at_a_terminal(&self, cluster: &Cluster) {
+        let node = cluster.node(0);
+        let mut terminal = Dialogue::start(node, "sfha stonith setup");
+        terminal.answer("Avec quoi éteindre les nœuds", "proxmox");
+        terminal.answer("URL de l'API de Proxmox", &self.fake.url());
+        terminal.answer("Jeton", TOKEN_ID);
+        terminal.answer("Empreinte SHA-256", "");
+        for other in cluster.all() {
+            let guest = format!("{}/{}", kind(other).as_str(), vmid(other));
+            terminal.answer(&format!("Machine de {}", cluster.node(other).name()), &guest);
+        }
+        terminal.answer("Secret", TOKEN_SECRET);
+        terminal.expect(self.fake.fingerprint());
+        terminal.answer("Est-ce la même", "o");
+        terminal.expect("Ce qui sera écrit");
+        terminal.answer("Écrire ces réglages", "o");
+        let (code, screen) = terminal.end();
+        assert_eq!(code, 0, "{screen}");
+        assert!(!screen.contains(TOKEN_SECRET), "{screen}");
+        assert_eq!(
+            node.sh(&format!("stat -c '%a %u' {SECRET_FILE}; cat {SECRET_FILE}")).unwrap().trim(),
+            format!("600 0\n{TOKEN_SECRET}")
+        );
+        assert!(self.cuts().is_empty(), "nothing was switched");
+    }
+
     pub fn cuts(&self) -> Vec<Cut> {
         self.cuts.lock().unwrap().clone()
     }
@@ -136,7 +173,7 @@ impl Plant {
     /// Mends the network and starts what was switched off.
     fn restore(&self, cluster: &Cluster, node: usize) {
         cluster.lab().heal().unwrap();
-        self.fake.add_guest(Kind::Qemu, vmid(node), "pve1");
+        self.fake.add_guest(kind(node), vmid(node), "pve1");
         cluster.boot_operational(node, PATIENCE).unwrap();
         wait_until("nobody fenced", PATIENCE, || {
             let free = |on: usize| fencing_of(cluster, on, node).is_none_or(|told| told.phase.is_none());
@@ -161,6 +198,8 @@ fn a_holder_that_is_cut_off_is_switched_off_before_others_take_over_and_comes_ba
     let watched = Watched::new("fence", 3);
     let cluster = &watched.cluster;
     let plant = Plant::build(cluster);
+    let arguments = ArgumentSpy::start(cluster.lab().nodes());
+    plant.set_up_at_a_terminal(cluster);
     plant.configure(cluster, quick());
 
     for round in 1..=rounds("SFHA_FENCE_ROUNDS", 2) {
@@ -194,7 +233,16 @@ fn a_holder_that_is_cut_off_is_switched_off_before_others_take_over_and_comes_ba
     ];
     assert_eq!(what, wanted, "{history:#?}");
 
-    // One more would be too many.
+    // One more would be too many, and whoever wants to know is told.
+    for node in cluster.all() {
+        cluster.node(node).write_file("/usr/local/bin/tell", TELL).unwrap();
+        cluster.node(node).sh("chmod 755 /usr/local/bin/tell").unwrap();
+        let config = "/etc/sfha/config.yml";
+        let old = cluster.node(node).read_file(config).unwrap();
+        cluster.node(node).write_file(config, &format!("{old}\n{HOOK}")).unwrap();
+        let done = cluster.sfha(node, &["reload"]).unwrap();
+        assert_eq!(done.code, 0, "{done:?}");
+    }
     let least = json!({"delay_ms": 1000, "min_delay_between_fence_ms": 0, "max_fences_per_5min": 1});
     plant.configure(cluster, least);
     let holder = watched.holder();
@@ -208,15 +256,50 @@ fn a_holder_that_is_cut_off_is_switched_off_before_others_take_over_and_comes_ba
     stays("nobody is switched off and nothing moves", Duration::from_secs(5), || {
         plant.cuts().len() == before && watched.watcher.holders().is_empty()
     });
+    let said = cluster.sfha(other, &["status"]).unwrap().stdout;
+    assert!(said.contains("Trop de fencings en cinq minutes"), "{said}");
+    wait_until("the hook", PATIENCE, || {
+        cluster.node(other).sh(&format!("cat {TOLD}")).is_ok_and(|told| told.contains("\"fencing-storm\""))
+    })
+    .unwrap();
+    assert!(events(cluster, other).iter().any(|event| event.kind == EventKind::FencingStorm));
     cluster.lab().heal().unwrap();
     watched.served_by_one_of(&cluster.all());
     let (cluster, ..) = watched.finish();
-    let secret = cluster.all().into_iter().find(|node| {
-        let journal = cluster.node(*node).journal(&["-o", "cat"]).unwrap();
-        let state = cluster.node(*node).read_file("/var/lib/sfha/state.json").unwrap();
-        journal.contains(TOKEN_SECRET) || state.contains(TOKEN_SECRET)
-    });
-    assert_eq!(secret, None, "the secret is in its file and nowhere else");
+    keeps_its_secret(&cluster, arguments);
+}
+
+/// Writes what happened where the daemon may write.
+const TELL: &str = "#!/bin/sh\ncat >> /run/sfha/told\n";
+const TOLD: &str = "/run/sfha/told";
+const HOOK: &str =
+    "hooks:\n- {name: tell, on: [fencing-storm], program: [/usr/local/bin/tell], everywhere: true}\n";
+
+fn events(cluster: &Cluster, node: usize) -> Vec<HistoryEvent> {
+    cluster.ask::<History>(node, &["history", "--limit", "1000"]).unwrap().events
+}
+
+/// The token's secret is in its file and nowhere else: no journal, argument, readable file, answer or report.
+fn keeps_its_secret(cluster: &Cluster, arguments: ArgumentSpy) {
+    let mut all = secrets::of(cluster, &[]);
+    all.push(TOKEN_SECRET.to_owned());
+    secrets::assert_kept(cluster, &all, &arguments.finish());
+    for node in cluster.all() {
+        let here = cluster.node(node);
+        let files = here
+            .sh(&format!("grep -rlF -D skip -e {TOKEN_SECRET} /etc /run /var/lib /var/log /dev/shm || true"));
+        assert_eq!(files.unwrap().trim(), SECRET_FILE, "{}", here.name());
+        for line in ["status", "stonith status", "stonith history", "stonith test", "history", "doctor"] {
+            let mut words = vec!["--json"];
+            words.extend(line.split(' '));
+            let said = cluster.sfha(node, &words).unwrap();
+            assert!(!said.stdout.contains(TOKEN_SECRET) && !said.stderr.contains(TOKEN_SECRET), "{line}");
+        }
+        let unpacked =
+            "rm -f /tmp/r.tgz; sfha report /tmp/r.tgz > /dev/null; tar -xzOf /tmp/r.tgz; rm /tmp/r.tgz";
+        let report = here.sh(unpacked).unwrap();
+        assert!(report.contains("proxmox") && !report.contains(TOKEN_SECRET), "{}", here.name());
+    }
 }
 
 #[test]
@@ -239,10 +322,32 @@ fn while_nothing_can_switch_a_node_off_nothing_moves_until_somebody_answers_for_
     let pending = cluster.look(other).unwrap().fencing.pending;
     assert_eq!(pending, std::slice::from_ref(&name));
 
-    request(cluster.node(other), "stonith.confirm", json!({"node": name})).unwrap();
+    let mut terminal =
+        Dialogue::start(cluster.node(other), &format!("sfha stonith confirm {name} --reason vu"));
+    terminal.expect("de vos yeux");
+    terminal.answer(&format!("({name})"), &name);
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
     watched.served_by_one_of(&watched.others(holder));
     let told = fencing_of(cluster, other, holder).unwrap();
     assert_eq!((told.phase, told.harmless), (Some(FencingPhase::Fenced), true));
+    let history: FencingHistory = cluster.ask(other, &["stonith", "history"]).unwrap();
+    let last = history.entries.iter().rfind(|entry| entry.what == FencingHappened::Fenced).unwrap();
+    assert!(last.by.as_deref().is_some_and(|by| by.starts_with("root@")), "{last:?}");
+    assert_eq!(last.why.as_deref(), Some("vu"));
+    let attempts: Vec<_> = history.entries.iter().filter_map(|entry| entry.attempt).collect();
+    assert!(attempts.contains(&2), "{attempts:?}");
+    let kinds: Vec<EventKind> = events(cluster, other).iter().map(|event| event.kind).collect();
+    for kind in [
+        EventKind::FencingStarted,
+        EventKind::FencingBegun,
+        EventKind::FencingTryFailed,
+        EventKind::FencingFailed,
+        EventKind::FencingConfirmed,
+        EventKind::FencingOver,
+    ] {
+        assert!(kinds.contains(&kind), "{kind:?} is not among {kinds:?}");
+    }
     watched.finish();
 }
 
