@@ -80,3 +80,8 @@ soak-fencing: setup ## fencing in the lab, twenty rounds, and fifty of two nodes
 soak: ## the simulation with many more faults: make soak SEEDS=1000000
 	@$(SETUP) build lab
 	@SFHA_SIM_SEEDS=$(SEEDS) cargo nextest run --profile soak --cargo-profile soak -p sfha-sim $(ARGS)
+
+.PHONY: mutations
+mutations: ## whether the simulation bites: the core's rules broken, one at a time
+	@$(SETUP) build lab
+	@./assets/dev/mutations.sh 20000 $(ARGS)

@@ -24,6 +24,9 @@ jq '{groups: [{name: "dashboard", rules: [[.panels[].targets[]?.expr | gsub("\\$
 	| to_entries[] | {record: "panel:\(.key)", expr: .value}]}]}' assets/grafana/sfha.json >"$checked"
 promtool check rules "$rules" "$checked" >/dev/null
 
+say "rules to be broken"
+./assets/dev/mutations.sh check
+
 say "paths of one machine"
 # A path that exists on one machine only has no place in a tracked file. What
 # tests write to /root is in a node of theirs.
