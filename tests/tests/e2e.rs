@@ -43,10 +43,10 @@ mod network;
 mod observability;
 #[path = "e2e/qdevice.rs"]
 mod qdevice;
-#[path = "e2e/recordings.rs"]
-mod recordings;
 #[path = "e2e/quick_start.rs"]
 mod quick_start;
+#[path = "e2e/recordings.rs"]
+mod recordings;
 #[path = "e2e/refusals.rs"]
 mod refusals;
 #[path = "e2e/removal.rs"]
