@@ -20,8 +20,11 @@ pub async fn keep(systemd: Systemd, core: CoreHandle) {
     // One line for each failure, not for each try.
     let mut told = None;
     let mut ours = true;
+    // At once the first time, and not some seconds after the start.
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::time::sleep(LOOK).await;
+        look.tick().await;
         let state = core.state();
         let wanted = state.corosync.qdevice.is_some() && state.nodes.len() > 1;
         if wanted && core.watch_status().borrow().phase == Phase::Disconnected {
