@@ -8,7 +8,7 @@ use sfha_proto::ErrorCode;
 use super::world::{Coming, MS, World};
 
 /// A fencing that nobody holds back, on a side at rest, begins within this time of its node's loss.
-const UNTOLD: u64 = 4000 * MS;
+const UNTOLD: u64 = 10_000 * MS;
 
 /// Fencing in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
