@@ -34,7 +34,7 @@ pub struct Problem {
     /// Values of the code.
     pub details: Map<String, Value>,
     /// What was found out all the same: the rest of the document of `--json`.
-    pub beside: Map<String, Value>,
+    pub beside: Box<Map<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -54,13 +54,13 @@ struct Document<'a> {
 impl Problem {
     /// A problem that only the client can have.
     pub fn local(code: &str, exit: u8, message: String, next: Option<String>) -> Self {
-        Self { code: code.to_owned(), exit, message, next, details: Map::new(), beside: Map::new() }
+        Self { code: code.to_owned(), exit, message, next, details: Map::new(), beside: Box::default() }
     }
 
     /// With what was found out all the same.
     pub fn beside(self, document: Value) -> Self {
         let Value::Object(beside) = document else { return self };
-        Self { beside, ..self }
+        Self { beside: Box::new(beside), ..self }
     }
 
     /// The document of `--json`.
@@ -134,7 +134,7 @@ impl From<Failure> for Problem {
             message,
             next,
             details: failure.details,
-            beside: Map::new(),
+            beside: Box::default(),
         }
     }
 }

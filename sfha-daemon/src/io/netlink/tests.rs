@@ -323,13 +323,13 @@ fn configure(other: &Foreign) {
 async fn put_and_remove(netlink: &Netlink, vips: &[(u8, bool)]) -> Vec<(String, IpAddr)> {
     for (number, v6) in vips {
         let vip = host(*number, *v6);
-        let _ = put(&netlink, "v0", vip, 20).await;
-        let _ = put(&netlink, "v0", vip, 20).await;
-        let _ = remove(&netlink, "v1", vip).await;
+        let _ = put(netlink, "v0", vip, 20).await;
+        let _ = put(netlink, "v0", vip, 20).await;
+        let _ = remove(netlink, "v1", vip).await;
     }
     let held = netlink.vip_list().await.unwrap();
     for (number, v6) in vips.iter().step_by(2) {
-        let _ = remove(&netlink, "v0", host(*number, *v6)).await;
+        let _ = remove(netlink, "v0", host(*number, *v6)).await;
     }
     netlink.vip_remove_all().await.unwrap();
     held
