@@ -150,12 +150,11 @@ impl World {
         self.last_change = self.now;
         let (takes, fails) = self.interface();
         let wait = self.in_turn(node, id, &name, takes);
-        let now = self.now;
         if let Some(daemon) = self.daemon_mut(node) {
             // Not renewed from this turn on.
             daemon.wanted.remove(&name);
             if fails || wait > 20 * MS {
-                daemon.bad_release.entry(name.clone()).or_insert(now);
+                daemon.bad_release.insert(name.clone(), id);
             }
         }
         self.after(wait, Coming::Done(node, pid, id, Work::Release { name, vip, fails }));
@@ -244,7 +243,10 @@ impl World {
                 if !fails && let Some(machine) = self.machines.get_mut(&node) {
                     machine.addresses.remove(&vip.address.addr());
                     self.book.removed(vip.address.addr(), node, now);
-                    if let Some(daemon) = &mut machine.daemon {
+                    // An earlier one says nothing of what was put there after it.
+                    if let Some(daemon) = &mut machine.daemon
+                        && daemon.bad_release.get(&name) == Some(&id)
+                    {
                         daemon.bad_release.remove(&name);
                     }
                 }

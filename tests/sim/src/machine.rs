@@ -110,8 +110,8 @@ pub struct Daemon {
     pub disk_order: VecDeque<ActionId>,
     /// Writes that are not over.
     pub writing: VecDeque<(ActionId, Box<ClusterState>)>,
-    /// Releases that are late or failed, by VIP: since when.
-    pub bad_release: BTreeMap<String, u64>,
+    /// Releases that are late or failed, by VIP: the last one.
+    pub bad_release: BTreeMap<String, ActionId>,
     /// The deadline that is scheduled.
     pub tick: Option<u64>,
     /// What has been checked of its state.

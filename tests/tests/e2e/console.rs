@@ -89,7 +89,7 @@ fn an_operator_adds_an_address_moves_it_and_takes_a_node_out_of_service() {
     console.press("1gjjs");
     console.see(&["Mettre un nœud en veille", "passe de node3 à node"]);
     console.press("o");
-    console.see(&["node3 est en veille", "en veille"]);
+    console.see(&["node3 est en veille", "▸○ node3"]);
     let holder = cluster.wait_active("web", &cluster.all(), PATIENCE).unwrap();
     assert_ne!(holder, 2);
     console.press("S");

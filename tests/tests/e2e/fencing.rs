@@ -258,8 +258,11 @@ fn a_holder_that_is_cut_off_is_switched_off_before_others_take_over_and_comes_ba
     });
     let said = cluster.sfha(other, &["status"]).unwrap().stdout;
     assert!(said.contains("Trop de fencings en cinq minutes"), "{said}");
+    // One node runs it.
     wait_until("the hook", PATIENCE, || {
-        cluster.node(other).sh(&format!("cat {TOLD}")).is_ok_and(|told| told.contains("\"fencing-storm\""))
+        let told = |node: &usize| cluster.node(*node).sh(&format!("cat {TOLD}"));
+        let told = watched.others(holder).iter().filter_map(|node| told(node).ok()).collect::<String>();
+        told.contains("\"fencing-storm\"")
     })
     .unwrap();
     assert!(events(cluster, other).iter().any(|event| event.kind == EventKind::FencingStorm));
