@@ -113,7 +113,8 @@ fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 }
 
 fn set_up_logging(feed: LogFeed, level: &str) {
-    let usual = format!("{level},zbus=warn,netlink_proto::connection=off");
+    // A certificate that is refused is told by whoever asked, once, and not with every question.
+    let usual = format!("{level},zbus=warn,netlink_proto::connection=off,rustls_platform_verifier=off");
     let wanted = std::env::var("SFHA_LOG").ok().and_then(|text| text.parse().ok());
     let filter: Targets = wanted
         .or_else(|| usual.parse().ok())

@@ -7,6 +7,10 @@
 mod absence;
 #[path = "e2e/addresses.rs"]
 mod addresses;
+#[path = "e2e/announce.rs"]
+mod announce;
+#[path = "e2e/checks.rs"]
+mod checks;
 #[path = "e2e/common.rs"]
 mod common;
 #[path = "e2e/config.rs"]
