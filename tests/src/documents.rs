@@ -72,8 +72,12 @@ pub fn schema_of(args: &[&str]) -> Option<String> {
     Some(own.unwrap_or("done").replace(' ', "-"))
 }
 
-/// What a document has that its schema does not allow, or lacks. Panics where there is no such schema.
+/// What a document has that its schema does not allow, or lacks. Panics where there is no such schema. Inside of a
+/// guest there are none at all: what is printed there is printed in the lab, too.
 pub fn faults(name: &str, document: &Value) -> Vec<String> {
+    if !folder().exists() {
+        return Vec::new();
+    }
     let open = schema(name);
     jsonschema::meta::validate(&open).unwrap_or_else(|error| panic!("{name}: {error}"));
     let judge = jsonschema::draft202012::options()

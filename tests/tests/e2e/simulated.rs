@@ -43,6 +43,7 @@ fn said(step: &Step) -> Holders {
 /// Asks on a node what an event would do, does it, and compares.
 fn simulated(watched: &Watched, on: usize, event: &str, eyes: &[usize], happen: impl FnOnce()) -> Step {
     let cluster = &watched.cluster;
+    wait_until("all to be served", PATIENCE, || really(watched, on).is_some()).unwrap();
     let before = really(watched, on);
     let mut simulation: Simulation = cluster.ask(on, &["simulate", event]).unwrap();
     let step = simulation.steps.remove(0);
