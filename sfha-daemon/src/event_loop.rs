@@ -198,9 +198,9 @@ impl EventLoop {
                 _ = clock.tick() => Some(Event::Clock { wall: unix_now() }),
                 Some(call) = self.calls.recv() => self.called(call),
                 () = sleep_until(deadline) => Some(Event::Tick),
-                // Packets follow at once, when there is nothing more to hear.
+                // The mesh follows at once, when there is nothing more to hear: a key that is announced is about to be used.
                 () = std::future::ready(()), if self.untold => {
-                    self.tell_holders();
+                    self.tell_mesh();
                     None
                 }
                 () = sleep_until(Some(self.publish_at)), if self.unpublished => {
@@ -289,8 +289,8 @@ impl EventLoop {
         }
     }
 
-    /// Where the VIPs are, for the mesh.
-    fn tell_holders(&mut self) {
+    /// Where the VIPs are, and the state: before it, so that whoever waits for both sees a new VIP with its holder.
+    fn tell_mesh(&mut self) {
         self.untold = false;
         let holders = self.core.holders();
         self.holders.send_if_modified(|old| {
@@ -298,16 +298,15 @@ impl EventLoop {
             *old = holders;
             changed
         });
+        if **self.state.borrow() != *self.core.state() {
+            self.state.send_replace(Arc::new(self.core.state().clone()));
+        }
     }
 
     fn publish(&mut self) {
         (self.unpublished, self.publish_at) = (false, Instant::now() + PUBLISHED);
-        // Before the state: whoever waits for both sees a new VIP with its holder.
-        self.tell_holders();
+        self.tell_mesh();
         self.look_after_services();
-        if **self.state.borrow() != *self.core.state() {
-            self.state.send_replace(Arc::new(self.core.state().clone()));
-        }
         let mut status = (self.decorate)(self.core.status(), self.core.state());
         self.publish_fencing(&mut status);
         let state = Arc::clone(&self.state.borrow());
