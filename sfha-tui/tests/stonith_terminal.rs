@@ -204,6 +204,7 @@ fn setup_says_what_failed_and_writes_nothing() {
         tell(&mut dialogue);
         let (code, screen) = dialogue.end();
         assert_eq!(code, 1, "{screen}");
+        assert!(!screen.contains(SECRET), "a secret is not echoed: {screen}");
         assert!(screen.contains("Rien n'a été écrit"), "{screen}");
         let flat: String = screen.split_whitespace().collect();
         for word in told {
@@ -211,6 +212,25 @@ fn setup_says_what_failed_and_writes_nothing() {
         }
         assert!(sent(&fake, "stonith.configure").is_empty());
     }
+}
+
+/// A secret that is pasted before it is asked for is on the terminal, but it is the answer.
+#[test]
+fn what_is_typed_ahead_of_the_question_for_the_secret_is_not_lost() {
+    let fake = daemon(leak(vec![Value::Null]));
+    let mut dialogue = Dialogue::start(&fake, "stonith setup");
+    dialogue.answer("Avec quoi éteindre les nœuds", "proxmox");
+    dialogue.answer("URL de l'API de Proxmox", "https://pve:8006");
+    dialogue.answer("Jeton", "sfha@pve!fence");
+    dialogue.answer("Empreinte SHA-256", "");
+    dialogue.answer("Machine de node1", "qemu/101");
+    dialogue.answer("Machine de node2", "qemu/102");
+    dialogue.answer("Machine de node3", &format!("lxc/103\r{SECRET}"));
+    dialogue.answer("Écrire ces réglages", "oui");
+    let (code, screen) = dialogue.end();
+    assert_eq!(code, 0, "{screen}");
+    let written = &sent(&fake, "stonith.configure")[0]["params"]["secrets"];
+    assert_eq!(*written, json!({"/etc/sfha/proxmox.secret": SECRET}));
 }
 
 #[test]

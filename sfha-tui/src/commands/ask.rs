@@ -63,25 +63,50 @@ pub fn answer(question: &str, accept: impl Fn(&str) -> bool) -> Option<String> {
 }
 
 /// An answer that nobody sees; `None` when it was broken off.
+///
+/// The terminal shows nothing any more before the question is there: whoever pastes as soon as it is would
+/// see the secret otherwise.
 pub fn secret(question: &str) -> Option<String> {
+    let raw = Raw::enter().ok()?;
     prompt(&format!("{question} "));
-    enable_raw_mode().ok()?;
+    let text = hidden_line();
+    drop(raw);
+    prompt("\n");
+    text
+}
+
+fn hidden_line() -> Option<String> {
     let mut text = String::new();
-    let done = loop {
-        let Ok(event) = event::read() else { break false };
-        let Event::Key(key) = event else { continue };
+    loop {
+        let Event::Key(key) = event::read().ok()? else { continue };
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
-            KeyCode::Enter => break true,
-            KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => break false,
+            KeyCode::Enter => break,
+            // The end of a line that was typed ahead, before the terminal was raw.
+            KeyCode::Char('j') if control => break,
+            KeyCode::Char('c' | 'd') if control => return None,
             KeyCode::Char(c) => text.push(c),
             KeyCode::Backspace => drop(text.pop()),
-            KeyCode::Esc => break false,
+            KeyCode::Esc => return None,
             _ => {}
         }
-    };
-    let _ = disable_raw_mode();
-    prompt("\n");
-    done.then(|| text.trim().to_owned())
+    }
+    Some(text.trim().to_owned())
+}
+
+/// A terminal that shows nothing by itself, until this is dropped.
+struct Raw;
+
+impl Raw {
+    fn enter() -> io::Result<Self> {
+        enable_raw_mode().map(|()| Self)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        let _ = disable_raw_mode();
+    }
 }
 
 /// Both languages are understood in both.
