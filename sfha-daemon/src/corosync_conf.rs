@@ -47,6 +47,14 @@ pub const MIN_TOKEN_MS: u32 = 200;
 /// Shortest consensus timeout that is accepted, in milliseconds: it must exceed Corosync's `join` timeout of 50 ms.
 pub const MIN_CONSENSUS_MS: u32 = 60;
 
+/// How often knet looks whether a link is up, in milliseconds: just below the 200 ms of its timer
+/// (`KNET_THREADS_TIMERES`), so that it looks each time.
+///
+/// At any longer interval the links of one node come up at different turns of that timer. A node that comes back
+/// is then heard by one member and not by the other for longer than the consensus timeout, and the ring of those
+/// who had stayed together falls apart.
+const PING_INTERVAL_MS: u32 = 190;
+
 /// Longest token or consensus timeout that is accepted, in milliseconds.
 pub const MAX_TIMEOUT_MS: u32 = 60_000;
 
@@ -292,7 +300,7 @@ fn write_sections(out: &mut String, conf: &CorosyncConf) -> std::fmt::Result {
         // The two are a pair: both or none.
         writeln!(out, "    interface {{")?;
         writeln!(out, "        linknumber: {link}")?;
-        writeln!(out, "        knet_ping_interval: {}", conf.profile.token_ms() / 4)?;
+        writeln!(out, "        knet_ping_interval: {PING_INTERVAL_MS}")?;
         writeln!(out, "        knet_ping_timeout: {}", conf.profile.token_ms() * 2)?;
         writeln!(out, "    }}")?;
     }

@@ -59,7 +59,7 @@ fn the_whole_file_for_two_nodes() {
         knet_mtu: 1420
         interface {
             linknumber: 0
-            knet_ping_interval: 250
+            knet_ping_interval: 190
             knet_ping_timeout: 2000
         }
     }
