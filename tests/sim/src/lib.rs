@@ -17,6 +17,7 @@
 //! with the events of every core recorded as JSON lines; [`sfha_core::record::replay`] tells one of these logs to a
 //! fresh core, which is also how a failure from the field becomes a test.
 
+mod begin;
 mod book;
 mod checks;
 mod corosync;
@@ -24,8 +25,10 @@ mod device;
 mod faults;
 mod fencing;
 mod hands;
+mod hearing;
 mod keys;
 mod machine;
+mod processes;
 mod profile;
 mod removal;
 mod rng;

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use sfha_core::cluster::Ring;
-use sfha_core::record::{FORMAT, Log, Start, Turn};
-use sfha_core::state::{MeshSettings, Node};
-use sfha_core::{ActionId, Cluster, ClusterState, Command, Event, Member, NodeId, Settings, Time};
+use sfha_core::record::{Log, Turn};
+use sfha_core::{ActionId, Event, NodeId, Time};
 
 use super::book::Book;
-use super::corosync::{Net, Out, What};
+use super::corosync::Net;
 use super::device::{Device, Step};
 use super::fencing::FenceCall;
 use super::hands::Work;
@@ -83,7 +82,7 @@ pub struct World {
     pub(super) profile: Profile,
     coming: BinaryHeap<Reverse<Entry>>,
     count: u64,
-    ordering: BTreeSet<Ring>,
+    pub(super) ordering: BTreeSet<Ring>,
     pub(super) net: Net,
     pub(super) machines: BTreeMap<NodeId, Machine>,
     pub(super) book: Book,
@@ -95,7 +94,7 @@ pub struct World {
     pub(super) settling: bool,
     /// When somebody last took or released something.
     pub(super) last_change: u64,
-    story: Option<VecDeque<String>>,
+    pub(super) story: Option<VecDeque<String>>,
     /// Logs of processes that ended, where logs are kept.
     pub(super) old_logs: Vec<(NodeId, Log)>,
     pub(super) violation: Option<String>,
@@ -109,7 +108,7 @@ impl World {
     pub fn new(seed: u64, profile: Profile, record: bool) -> Self {
         let mut rng = Rng::new(seed);
         let count = rng.range(profile.nodes.0, profile.nodes.1);
-        let mut state = initial_state(count, profile.services, &mut rng);
+        let mut state = super::begin::state(count, profile.services, &mut rng);
         if let Some(fencing) = profile.fencing {
             state.stonith = super::fencing::settings(fencing);
         }
@@ -213,6 +212,19 @@ impl World {
         }
     }
 
+    pub(super) fn summary(&mut self) -> super::Summary {
+        self.book.close_all();
+        super::Summary {
+            seeds: 1,
+            overlaps: self.book.overlaps.clone(),
+            answers: self.book.outcomes.clone(),
+            fenced: self.book.fenced,
+            confirmed: self.book.confirmed,
+            bitten: self.book.bitten,
+            storms: self.book.storm.into(),
+        }
+    }
+
     fn happen(&mut self, coming: Coming) {
         match coming {
             Coming::Fault => self.next_fault(),
@@ -265,75 +277,6 @@ impl World {
             Coming::UnitGone(node, unit) => self.unit_gone(node, &unit),
             Coming::Retire(node) => self.end_corosync(node),
         }
-    }
-
-    // --- Corosync ---
-
-    /// After every change of who lives and who reaches whom.
-    pub(super) fn replan(&mut self) {
-        for (at, nodes) in self.net.plan(self.now, &mut self.rng) {
-            let wait = at.saturating_sub(self.now);
-            self.after(wait, Coming::Form(nodes));
-        }
-        for ring in self.net.busy_rings() {
-            self.order_soon(ring);
-        }
-    }
-
-    fn order_soon(&mut self, ring: Ring) {
-        if self.ordering.insert(ring) {
-            let wait = match self.rng.below(1000) {
-                0 => self.rng.millis(50, 600),
-                1..10 => self.rng.millis(2, 30),
-                _ => self.rng.range(200, 1500),
-            };
-            self.after(wait, Coming::Order(ring));
-        }
-    }
-
-    pub(super) fn send(&mut self, from: Member, what: What) {
-        if let Some(ring) = self.net.send(from, what) {
-            self.order_soon(ring);
-        }
-    }
-
-    fn pass(&mut self, out: Vec<Out>) {
-        for item in out {
-            match item {
-                Out::Group(to, event) => {
-                    let listens = |daemon: &Daemon| daemon.connected && daemon.pid == to.pid;
-                    if self.daemon(to.node).is_some_and(listens) {
-                        let lag = self.rng.range(50, 2000);
-                        self.push(to.node, 0, lag, event);
-                    }
-                }
-                Out::Left(member) => self.left(member),
-                Out::Ring(node) => {
-                    if !self.net.votes(node).0 {
-                        self.book.without_quorum.insert(node, self.now);
-                    }
-                    if self.device.is_some() {
-                        self.device_ring(node);
-                    } else {
-                        self.push_quorum(node);
-                    }
-                }
-            }
-        }
-    }
-
-    pub(super) fn push_quorum(&mut self, node: NodeId) {
-        let Some((ring, members)) = self.net.ring(node) else { return };
-        if !self.daemon(node).is_some_and(|daemon| daemon.connected) || self.waits_for_device(node) {
-            return;
-        }
-        let (quorate, total, needed) = self.net.votes(node);
-        let event = Event::Quorum { quorate, ring, members: members.clone() };
-        let expected = self.net.configured.len() + usize::from(self.net.has_device);
-        let expected = u32::try_from(expected).unwrap_or(0);
-        let lag = self.rng.range(50, self.profile.quorum_lag);
-        self.push(node, 1, lag, event);
-        self.push(node, 1, 10, Event::Votes { total, expected, needed });
     }
 
     pub(super) fn daemon(&self, node: NodeId) -> Option<&Daemon> {
@@ -435,173 +378,10 @@ impl World {
         self.check_told(node);
         self.check_turn(node);
     }
-
-    // --- processes ---
-
-    fn daemon_start(&mut self, node: NodeId) {
-        let (lost, daemon_lost) = (self.profile.node_lost_delay, self.profile.daemon_lost_delay);
-        let record = self.story.is_some();
-        let Some(machine) = self.machines.get_mut(&node) else { return };
-        machine.starting = false;
-        if !machine.powered || machine.daemon.is_some() || machine.frozen {
-            return;
-        }
-        // Whatever an earlier process left is removed before anything else.
-        machine.addresses.clear();
-        if !machine.units.is_empty() {
-            let wait = self.stop_leftovers(node);
-            return self.start_again(node, wait / MS + 1, wait / MS + 50);
-        }
-        let Some(machine) = self.machines.get_mut(&node) else { return };
-        if !machine.disk.nodes.contains_key(&node) {
-            return self.retire(node);
-        }
-        machine.next_pid += 1;
-        let pid = machine.next_pid;
-        let settings = Settings {
-            me: node,
-            program: "0".to_owned(),
-            node_lost_delay: lost,
-            daemon_lost_delay: daemon_lost,
-            unit_margin: self.profile.unit_margin,
-        };
-        let log = record.then(|| {
-            let (settings, state) = (settings.clone(), machine.disk.clone());
-            let start = Start { format: FORMAT, began: 0, settings, state };
-            Log { start, turns: Vec::new(), cut: false }
-        });
-        machine.daemon = Some(Daemon::new(pid, Cluster::new(settings, machine.disk.clone()), log));
-        self.tell(|| format!("node {node} starts its daemon, {pid}"));
-        let wait = self.rng.millis(5, 50);
-        self.after(wait, Coming::Connect(node, pid));
-        let renewal = self.profile.renewal;
-        self.after(renewal, Coming::Renew(node, pid));
-    }
-
-    fn connect(&mut self, node: NodeId, pid: u32) {
-        if !self.net.is_up(node) || self.process(node, pid).is_none_or(|daemon| daemon.connected) {
-            return;
-        }
-        if self.stands_still(node) || !self.net.is_live(node) {
-            self.after(100 * MS, Coming::Connect(node, pid));
-            return;
-        }
-        let member = Member { node, pid };
-        if let Some(daemon) = self.daemon_mut(node) {
-            daemon.connected = true;
-        }
-        self.push(node, 0, 10, Event::Connected { member });
-        let now = self.now;
-        if let Some(daemon) = self.daemon_mut(node) {
-            daemon.newest[1] = now + 20;
-        }
-        self.send(member, What::Join);
-        self.tell_device_anew(node);
-        self.push_quorum(node);
-    }
-
-    fn left(&mut self, member: Member) {
-        if self.process(member.node, member.pid).is_none() {
-            return;
-        }
-        self.tell(|| format!("node {} has left", member.node));
-        if let Some(machine) = self.machines.get_mut(&member.node) {
-            // All whom it left saw it go with nothing left.
-            machine.had.clear();
-        }
-        self.over(member.node);
-    }
-
-    /// A daemon ended of its own will.
-    pub(super) fn over(&mut self, node: NodeId) {
-        self.check_left(node);
-        if let Some(machine) = self.machines.get_mut(&node) {
-            machine.fed = None;
-        }
-        let removed = self.daemon(node).is_some_and(|daemon| daemon.core.is_removed());
-        self.end_process(node);
-        if removed {
-            self.retire(node);
-        } else {
-            self.start_again(node, 200, 4000);
-        }
-    }
-
-    /// The process is gone; what it put on interfaces is still there.
-    pub(super) fn end_process(&mut self, node: NodeId) {
-        let Some(machine) = self.machines.get_mut(&node) else { return };
-        let Some(daemon) = machine.daemon.take() else { return };
-        // A write under way is over or not when a process dies.
-        if self.rng.chance(500)
-            && let Some((_, state)) = daemon.writing.into_iter().next()
-        {
-            machine.disk = *state;
-        }
-        self.book.process_ended(node, daemon.pid);
-        self.old_logs.extend(daemon.log.map(|log| (node, log)));
-    }
-
-    pub(super) fn start_again(&mut self, node: NodeId, low: u64, high: u64) {
-        let wait = self.rng.millis(low, high);
-        let Some(machine) = self.machines.get_mut(&node) else { return };
-        if !machine.starting && !machine.stays_down {
-            machine.starting = true;
-            self.after(wait, Coming::DaemonStart(node));
-        }
-    }
 }
 
 fn brief(event: &Event) -> String {
     let text = format!("{event:?}");
     let short: String = text.chars().take(400).collect();
     if short.len() < text.len() { format!("{short}…") } else { text }
-}
-
-fn initial_state(count: u64, services: (u64, u64), rng: &mut Rng) -> ClusterState {
-    let node = |id: u64| Node {
-        priority: sfha_core::resources::DEFAULT_PRIORITY,
-        name: format!("node{id}"),
-        address: format!("10.100.0.{id}").parse().unwrap_or([10, 100, 0, 1].into()),
-        public_key: Some(format!("key{id}")),
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
-    };
-    let network = "10.100.0.0/24".parse().unwrap_or_default();
-    let mesh = MeshSettings { network, port: 51820, mtu: 1420, links: sfha_core::links::mesh_only() };
-    let mut state = ClusterState::new("sim", "lan", Some(mesh), node(1));
-    for id in 2..=count {
-        let id32 = NodeId::try_from(id).unwrap_or(NodeId::MAX);
-        state.nodes.insert(id32, node(id));
-        state.next_node_id = id32 + 1;
-    }
-    for vip in 0..rng.range(1, 3) {
-        let _ = state.apply(&super::faults::add_vip(vip, vip));
-    }
-    if services.1 > 0 {
-        let mut configured = state.configured();
-        for unit in 0..rng.range(services.0, services.1) {
-            configured.services.insert(format!("s{unit}"), super::services::service(rng, unit));
-        }
-        super::services::draw(rng, &mut configured, count);
-        let (revision, configured) = (state.revision, Box::new(configured));
-        let _ = state.apply(&Command::Configure { revision, configured });
-    }
-    state
-}
-
-impl World {
-    pub(super) fn summary(&mut self) -> super::Summary {
-        self.book.close_all();
-        super::Summary {
-            seeds: 1,
-            overlaps: self.book.overlaps.clone(),
-            answers: self.book.outcomes.clone(),
-            fenced: self.book.fenced,
-            confirmed: self.book.confirmed,
-            bitten: self.book.bitten,
-            storms: self.book.storm.into(),
-        }
-    }
 }
