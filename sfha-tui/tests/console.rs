@@ -3,19 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, their helpers included")]
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::num::NonZeroU16;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 #[allow(dead_code, reason = "other tests use the rest")]
 mod common;
 
 use common::Fake;
+use common::dialogue::heard;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
@@ -60,16 +61,7 @@ impl Session {
             .spawn()
             .unwrap();
         let keyboard = File::from(pty.master);
-        let mut screen = keyboard.try_clone().unwrap();
-        let (sender, output) = channel();
-        std::thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(count @ 1..) = screen.read(&mut chunk) {
-                if sender.send(chunk[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        let output = heard(keyboard.try_clone().unwrap());
         Self {
             child,
             keyboard,

@@ -7,7 +7,6 @@ use std::io::{Read as _, Write as _};
 use std::process::{Child, Command};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -18,92 +17,40 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 use serde_json::{Value, json};
 
-/// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 const SECRET: &str = "3f2b7c1e-0d5a-hush";
 
-/// A command on a terminal of its own: what it wrote, and what is typed.
-struct Dialogue {
-    child: Child,
-    keyboard: File,
-    output: Receiver<Vec<u8>>,
-    all: String,
-    /// How much of it was looked at.
-    read: usize,
+type Dialogue = common::dialogue::Dialogue<File>;
+
+/// That command, on a terminal of its own: what is the other end.
+fn spawn(fake: &Fake, line: &str) -> (Child, File) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock();
+    let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(&size, None).unwrap();
+    for end in [&pty.master, &pty.slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    }
+    let slave = || pty.slave.try_clone().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_sfha"))
+        .arg("--socket")
+        .arg(fake.socket())
+        .args(line.split(' '))
+        .env_remove("SFHA_LANG")
+        .env("TERM", "xterm-256color")
+        .env("NO_COLOR", "1")
+        .env("LC_ALL", "fr_FR.UTF-8")
+        .stdin(slave())
+        .stdout(slave())
+        .stderr(slave())
+        .spawn()
+        .unwrap();
+    (child, File::from(pty.master))
 }
 
-impl Dialogue {
-    fn start(fake: &Fake, line: &str) -> Self {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _one = ONE_AT_A_TIME.lock();
-        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(&size, None).unwrap();
-        for end in [&pty.master, &pty.slave] {
-            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
-        }
-        let slave = || pty.slave.try_clone().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_sfha"))
-            .arg("--socket")
-            .arg(fake.socket())
-            .args(line.split(' '))
-            .env_remove("SFHA_LANG")
-            .env("TERM", "xterm-256color")
-            .env("NO_COLOR", "1")
-            .env("LC_ALL", "fr_FR.UTF-8")
-            .stdin(slave())
-            .stdout(slave())
-            .stderr(slave())
-            .spawn()
-            .unwrap();
-        drop(pty.slave);
-        let keyboard = File::from(pty.master);
-        let mut screen = keyboard.try_clone().unwrap();
-        let (sender, output) = channel();
-        std::thread::spawn(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(count @ 1..) = screen.read(&mut chunk) {
-                if sender.send(chunk[..count].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, keyboard, output, all: String::new(), read: 0 }
-    }
-
-    /// Reads on until this was written.
-    fn expect(&mut self, text: &str) {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Some(at) = self.all[self.read..].find(text) {
-                self.read += at + text.len();
-                return;
-            }
-            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.all.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(_) => panic!("{text:?} was not written after this:\n{}", &self.all[self.read..]),
-            }
-        }
-    }
-
-    /// Types an answer to that question.
-    fn answer(&mut self, question: &str, answer: &str) {
-        self.expect(question);
-        self.keyboard.write_all(format!("{answer}\r").as_bytes()).unwrap();
-    }
-
-    /// The exit status, and everything that was on the terminal.
-    fn end(mut self) -> (i32, String) {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(bytes) => self.all.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.all),
-            }
-        }
-        (self.child.wait().unwrap().code().unwrap(), self.all)
-    }
+fn start(fake: &Fake, line: &str) -> Dialogue {
+    let (child, keyboard) = spawn(fake, line);
+    let screen = keyboard.try_clone().unwrap();
+    Dialogue::new(child, keyboard, screen)
 }
 
 const FINGERPRINT: &str =
@@ -162,7 +109,7 @@ fn tell(dialogue: &mut Dialogue) {
 #[test]
 fn setup_asks_tries_shows_what_it_will_write_and_writes() {
     let fake = daemon(leak(vec![issuer(), Value::Null]));
-    let mut dialogue = Dialogue::start(&fake, "stonith setup");
+    let mut dialogue = start(&fake, "stonith setup");
     tell(&mut dialogue);
     // The certificate is nobody's: a person compares it.
     dialogue.expect("https://pve:8006");
@@ -200,7 +147,7 @@ fn setup_says_what_failed_and_writes_nothing() {
         (failure("fence-unreachable", gone), vec!["https://pve:8006", "connection refused"]),
     ] {
         let fake = daemon(leak(vec![failure]));
-        let mut dialogue = Dialogue::start(&fake, "stonith setup");
+        let mut dialogue = start(&fake, "stonith setup");
         tell(&mut dialogue);
         let (code, screen) = dialogue.end();
         assert_eq!(code, 1, "{screen}");
@@ -218,7 +165,7 @@ fn setup_says_what_failed_and_writes_nothing() {
 #[test]
 fn what_is_typed_ahead_of_the_question_for_the_secret_is_not_lost() {
     let fake = daemon(leak(vec![Value::Null]));
-    let mut dialogue = Dialogue::start(&fake, "stonith setup");
+    let mut dialogue = start(&fake, "stonith setup");
     dialogue.answer("Avec quoi éteindre les nœuds", "proxmox");
     dialogue.answer("URL de l'API de Proxmox", "https://pve:8006");
     dialogue.answer("Jeton", "sfha@pve!fence");
@@ -234,9 +181,62 @@ fn what_is_typed_ahead_of_the_question_for_the_secret_is_not_lost() {
 }
 
 #[test]
+fn a_secret_can_be_corrected_and_broken_off() {
+    for (typed, code) in [("é\u{7f}\u{8}hush\u{7f}", 0), ("hus\u{3}", 1), ("hus\u{1b}", 1)] {
+        let fake = daemon(leak(vec![Value::Null]));
+        let mut dialogue = start(&fake, "stonith setup");
+        dialogue.answer("Avec quoi éteindre les nœuds", "proxmox");
+        dialogue.answer("URL de l'API de Proxmox", "https://pve:8006");
+        dialogue.answer("Jeton", "sfha@pve!fence");
+        dialogue.answer("Empreinte SHA-256", "");
+        for node in ["node1", "node2", "node3"] {
+            dialogue.answer(&format!("Machine de {node}"), "qemu/101");
+        }
+        dialogue.answer("Secret", typed);
+        if code == 0 {
+            dialogue.answer("Écrire ces réglages", "oui");
+        }
+        let (ended, screen) = dialogue.end();
+        assert_eq!(ended, code, "{typed:?}: {screen}");
+        let written: Vec<_> = sent(&fake, "stonith.configure")
+            .iter()
+            .map(|asked| asked["params"]["secrets"]["/etc/sfha/proxmox.secret"].clone())
+            .collect();
+        assert_eq!(written, if code == 0 { vec![json!("hus")] } else { vec![] }, "{typed:?}");
+    }
+}
+
+#[test]
+fn the_question_for_a_secret_ends_with_its_terminal() {
+    let fake = daemon(leak(vec![Value::Null]));
+    let (mut child, mut terminal) = spawn(&fake, "stonith setup");
+    let answers = "proxmox\nhttps://pve:8006\nsfha@pve!fence\n\nqemu/101\nqemu/102\nlxc/103\n";
+    terminal.write_all(answers.as_bytes()).unwrap();
+    let mut screen = Vec::new();
+    while !String::from_utf8_lossy(&screen).contains("Secret") {
+        let mut chunk = [0; 4096];
+        let count = terminal.read(&mut chunk).unwrap();
+        screen.extend(&chunk[..count]);
+    }
+    drop(terminal);
+    let end = Instant::now() + Duration::from_secs(20);
+    let code = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            panic!("it goes on without a terminal");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!((code, sent(&fake, "stonith.configure").len()), (Some(1), 0));
+}
+
+#[test]
 fn a_certificate_that_somebody_does_not_know_again_is_not_believed() {
     let fake = daemon(leak(vec![issuer(), Value::Null]));
-    let mut dialogue = Dialogue::start(&fake, "stonith setup");
+    let mut dialogue = start(&fake, "stonith setup");
     tell(&mut dialogue);
     dialogue.answer("Est-ce la même", "n");
     let (code, screen) = dialogue.end();
@@ -248,7 +248,7 @@ fn a_certificate_that_somebody_does_not_know_again_is_not_believed() {
 fn the_name_is_to_be_typed_before_somebody_answers_for_a_node() {
     for (typed, done) in [("node2", true), ("node3", false), ("oui", false), ("", false)] {
         let fake = daemon(leak(vec![Value::Null]));
-        let mut dialogue = Dialogue::start(&fake, "stonith confirm node2 --reason débranché");
+        let mut dialogue = start(&fake, "stonith confirm node2 --reason débranché");
         dialogue.expect("de vos yeux");
         dialogue.answer("(node2)", typed);
         let (code, screen) = dialogue.end();
@@ -263,10 +263,10 @@ fn the_name_is_to_be_typed_before_somebody_answers_for_a_node() {
 #[test]
 fn a_node_is_not_switched_off_without_a_yes() {
     let fake = daemon(leak(vec![Value::Null]));
-    let mut dialogue = Dialogue::start(&fake, "stonith fence node2");
+    let mut dialogue = start(&fake, "stonith fence node2");
     dialogue.answer("brutalement", "n");
     assert_eq!((dialogue.end().0, sent(&fake, "stonith.fence").len()), (1, 0));
-    let mut dialogue = Dialogue::start(&fake, "stonith fence node2");
+    let mut dialogue = start(&fake, "stonith fence node2");
     dialogue.answer("brutalement", "o");
     let (code, screen) = dialogue.end();
     assert_eq!((code, sent(&fake, "stonith.fence").len()), (4, 1), "{screen}");

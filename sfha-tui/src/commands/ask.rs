@@ -1,8 +1,7 @@
 //! Questions to the operator.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
-use crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 
 use crate::cli::Global;
@@ -15,11 +14,7 @@ pub fn confirm(global: &Global, question: &str) -> Result<(), Problem> {
         return Ok(());
     }
     prompt(&format!("{question} {} ", t!("ask-yes-no")));
-    if is_yes(&line().unwrap_or_default()) {
-        Ok(())
-    } else {
-        Err(Problem::local("cancelled", 1, t!("cancelled"), None))
-    }
+    if is_yes(&line().unwrap_or_default()) { Ok(()) } else { Err(cancelled()) }
 }
 
 /// The same for what cannot be undone: elsewhere than on a terminal it takes `--yes`.
@@ -39,11 +34,7 @@ pub fn typed(global: &Global, warning: &str, name: &str) -> Result<(), Problem> 
         return Err(Problem::local("needs-yes", 2, t!("needs-yes"), Some(t!("needs-yes-next"))));
     }
     prompt(&format!("{warning}\n{} ", t!("ask-typed", name = name)));
-    if line().unwrap_or_default() == name {
-        Ok(())
-    } else {
-        Err(Problem::local("cancelled", 1, t!("cancelled"), None))
-    }
+    if line().unwrap_or_default() == name { Ok(()) } else { Err(cancelled()) }
 }
 
 /// An answer that is accepted; `None` at the end of the input.
@@ -62,37 +53,49 @@ pub fn answer(question: &str, accept: impl Fn(&str) -> bool) -> Option<String> {
     }
 }
 
-/// An answer that nobody sees; `None` when it was broken off.
+fn cancelled() -> Problem {
+    Problem::local("cancelled", 1, t!("cancelled"), None)
+}
+
+/// An answer that nobody sees.
 ///
 /// The terminal shows nothing any more before the question is there: whoever pastes as soon as it is would
 /// see the secret otherwise.
-pub fn secret(question: &str) -> Option<String> {
-    let raw = Raw::enter().ok()?;
+///
+/// # Errors
+/// `cancelled` when it was broken off, or the terminal is gone.
+pub fn secret(question: &str) -> Result<String, Problem> {
+    let raw = Raw::enter().map_err(|_| cancelled())?;
     prompt(&format!("{question} "));
     let text = hidden_line();
     drop(raw);
     prompt("\n");
-    text
+    text.ok_or_else(cancelled)
 }
 
+/// One line of a terminal that is raw; `None` when it was broken off, or the terminal is gone.
 fn hidden_line() -> Option<String> {
-    let mut text = String::new();
-    loop {
-        let Event::Key(key) = event::read().ok()? else { continue };
-        let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Enter => break,
-            // The end of a line that was typed ahead, before the terminal was raw.
-            KeyCode::Char('j') if control => break,
-            KeyCode::Char('c' | 'd') if control => return None,
-            KeyCode::Char(c) => text.push(c),
-            KeyCode::Backspace => drop(text.pop()),
-            KeyCode::Esc => return None,
-            _ => {}
+    let mut text = Vec::new();
+    for byte in io::stdin().lock().bytes() {
+        match byte.ok()? {
+            // A line feed ends what was typed ahead, before the terminal was raw.
+            b'\r' | b'\n' => return String::from_utf8(text).ok().map(|text| text.trim().to_owned()),
+            CTRL_C | CTRL_D | ESCAPE => return None,
+            BACKSPACE | DELETE => {
+                // All bytes of the last letter.
+                while text.pop().is_some_and(|byte| byte & 0xC0 == 0x80) {}
+            }
+            byte => text.push(byte),
         }
     }
-    Some(text.trim().to_owned())
+    None
 }
+
+const CTRL_C: u8 = 0x03;
+const CTRL_D: u8 = 0x04;
+const BACKSPACE: u8 = 0x08;
+const ESCAPE: u8 = 0x1B;
+const DELETE: u8 = 0x7F;
 
 /// A terminal that shows nothing by itself, until this is dropped.
 struct Raw;

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
+#[allow(dead_code, reason = "only some tests have a terminal")]
+pub mod dialogue;
+
 /// The lines that answer a request; `null` closes the connection.
 type Answers = dyn Fn(&Value) -> Vec<Value> + Send + Sync;
 

@@ -15,7 +15,7 @@ use sfha_tests::lab::{Node, wait_until};
 use sfha_tests::proxmox::{Fake, FaultKind, Kind, TOKEN_ID, TOKEN_SECRET};
 
 use crate::common::{Watched, stays, vip};
-use crate::dialogue::Dialogue;
+use crate::dialogue;
 use crate::secrets::{self, ArgumentSpy};
 
 const SECRET_FILE: &str = "/etc/sfha/proxmox.secret";
@@ -142,7 +142,7 @@ impl Plant {
     /// As a person does it, at the first node. The certificate is compared by eye.
     fn set_up_at_a_terminal(&self, cluster: &Cluster) {
         let node = cluster.node(0);
-        let mut terminal = Dialogue::start(node, "sfha stonith setup");
+        let mut terminal = dialogue::start(node, "sfha stonith setup");
         terminal.answer("Avec quoi éteindre les nœuds", "proxmox");
         terminal.answer("URL de l'API de Proxmox", &self.fake.url());
         terminal.answer("Jeton", TOKEN_ID);
@@ -326,7 +326,7 @@ fn while_nothing_can_switch_a_node_off_nothing_moves_until_somebody_answers_for_
     assert_eq!(pending, std::slice::from_ref(&name));
 
     let mut terminal =
-        Dialogue::start(cluster.node(other), &format!("sfha stonith confirm {name} --reason vu"));
+        dialogue::start(cluster.node(other), &format!("sfha stonith confirm {name} --reason vu"));
     terminal.expect("de vos yeux");
     terminal.answer(&format!("({name})"), &name);
     let (code, screen) = terminal.end();

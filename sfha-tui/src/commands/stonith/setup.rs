@@ -28,7 +28,9 @@ pub async fn run(global: &Global, mut task: SetupTask) -> Result<(), Problem> {
     let known = setup::current();
     let secret = match (&task.secret_file, setup::secret_path(&provider)) {
         (Some(path), Some(_)) => Some(read(path)?),
-        (None, Some(_)) if terminal => ask::secret(&t!("setup-secret")).filter(|text| !text.is_empty()),
+        (None, Some(_)) if terminal => {
+            Some(ask::secret(&t!("setup-secret"))?).filter(|text| !text.is_empty())
+        }
         _ => None,
     };
     let path = setup::secret_path(&provider).filter(|_| secret.is_some());
