@@ -106,6 +106,15 @@ fn tell(dialogue: &mut Dialogue) {
     dialogue.answer("Secret", SECRET);
 }
 
+fn tell_all_but_the_last_machine(dialogue: &mut Dialogue) {
+    dialogue.answer("Avec quoi éteindre les nœuds", "proxmox");
+    dialogue.answer("URL de l'API de Proxmox", "https://pve:8006");
+    dialogue.answer("Jeton", "sfha@pve!fence");
+    dialogue.answer("Empreinte SHA-256", "");
+    dialogue.answer("Machine de node1", "qemu/101");
+    dialogue.answer("Machine de node2", "qemu/102");
+}
+
 #[test]
 fn setup_asks_tries_shows_what_it_will_write_and_writes() {
     let fake = daemon(leak(vec![issuer(), Value::Null]));
@@ -166,12 +175,7 @@ fn setup_says_what_failed_and_writes_nothing() {
 fn what_is_typed_ahead_of_the_question_for_the_secret_is_not_lost() {
     let fake = daemon(leak(vec![Value::Null]));
     let mut dialogue = start(&fake, "stonith setup");
-    dialogue.answer("Avec quoi éteindre les nœuds", "proxmox");
-    dialogue.answer("URL de l'API de Proxmox", "https://pve:8006");
-    dialogue.answer("Jeton", "sfha@pve!fence");
-    dialogue.answer("Empreinte SHA-256", "");
-    dialogue.answer("Machine de node1", "qemu/101");
-    dialogue.answer("Machine de node2", "qemu/102");
+    tell_all_but_the_last_machine(&mut dialogue);
     dialogue.answer("Machine de node3", &format!("lxc/103\r{SECRET}"));
     dialogue.answer("Écrire ces réglages", "oui");
     let (code, screen) = dialogue.end();
@@ -185,13 +189,8 @@ fn a_secret_can_be_corrected_and_broken_off() {
     for (typed, code) in [("é\u{7f}\u{8}hush\u{7f}", 0), ("hus\u{3}", 1), ("hus\u{1b}", 1)] {
         let fake = daemon(leak(vec![Value::Null]));
         let mut dialogue = start(&fake, "stonith setup");
-        dialogue.answer("Avec quoi éteindre les nœuds", "proxmox");
-        dialogue.answer("URL de l'API de Proxmox", "https://pve:8006");
-        dialogue.answer("Jeton", "sfha@pve!fence");
-        dialogue.answer("Empreinte SHA-256", "");
-        for node in ["node1", "node2", "node3"] {
-            dialogue.answer(&format!("Machine de {node}"), "qemu/101");
-        }
+        tell_all_but_the_last_machine(&mut dialogue);
+        dialogue.answer("Machine de node3", "lxc/103");
         dialogue.answer("Secret", typed);
         if code == 0 {
             dialogue.answer("Écrire ces réglages", "oui");
