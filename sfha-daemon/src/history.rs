@@ -394,16 +394,7 @@ mod tests {
     }
 
     fn state() -> Arc<ClusterState> {
-        let node = sfha_core::state::Node {
-            name: "n1".into(),
-            address: [10, 0, 0, 1].into(),
-            public_key: None,
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
-            priority: 100,
-        };
+        let node = sfha_core::state::Node::new("n1", [10, 0, 0, 1].into());
         Arc::new(ClusterState::new("c", "lan", None, node))
     }
 

@@ -140,14 +140,10 @@ impl Plan {
             links: self.links.clone(),
         });
         let first = StateNode {
-            priority: sfha_core::resources::DEFAULT_PRIORITY,
-            name: self.name.clone(),
-            address: self.address,
             public_key: Some(key.public().to_string()),
             endpoint: self.mesh.as_ref().and_then(|file| file.endpoint.clone()),
-            standby: false,
-            rotation: Default::default(),
             lan_address: self.lan_address,
+            ..StateNode::new(self.name.clone(), self.address)
         };
         let state = ClusterState::new(&self.cluster, &self.profile, settings, first);
 

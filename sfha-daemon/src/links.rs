@@ -97,14 +97,8 @@ mod tests {
         let links = vec![sfha_core::links::Link::Mesh, sfha_core::links::Link::Lan];
         let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 1, mtu: 1420, links };
         let node = |id: u8| Node {
-            priority: sfha_core::resources::DEFAULT_PRIORITY,
-            name: format!("n{id}"),
-            address: [10, 100, 0, id].into(),
-            public_key: None,
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
             lan_address: Some([192, 0, 2, id].into()),
+            ..Node::new(format!("n{id}"), [10, 100, 0, id].into())
         };
         let mut state = ClusterState::new("c", "lan", Some(mesh), node(1));
         state.nodes.extend([(2, node(2)), (3, node(3))]);

@@ -113,16 +113,7 @@ mod tests {
     use super::*;
 
     fn start() -> (Settings, ClusterState) {
-        let node = Node {
-            name: "node1".into(),
-            address: "10.100.0.1".parse().unwrap(),
-            public_key: None,
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
-            priority: 100,
-        };
+        let node = Node::new("node1", "10.100.0.1".parse().unwrap());
         let settings = Settings {
             me: 1,
             program: "0.1.0".into(),

@@ -51,16 +51,7 @@ mod tests {
     const DAY: i64 = 86_400;
 
     fn cluster(nodes: NodeId, after_s: Option<u64>) -> ClusterState {
-        let node = |id: NodeId| Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: format!("n{id}"),
-            address: [10, 0, 0, u8::try_from(id).unwrap()].into(),
-            public_key: None,
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
-        };
+        let node = |id: NodeId| Node::new(format!("n{id}"), [10, 0, 0, u8::try_from(id).unwrap()].into());
         let mut state = ClusterState::new("c", "lan", None, node(1));
         state.nodes.extend((2..=nodes).map(|id| (id, node(id))));
         state.auto_remove_after_s = after_s;

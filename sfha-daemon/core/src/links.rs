@@ -141,14 +141,9 @@ mod tests {
         let mesh = MeshSettings { network: "10.100.0.0/24".parse().unwrap(), port: 51820, mtu: 1420, links };
         let lan_address = mesh.has_lan().then(|| "192.0.2.1".parse().unwrap());
         let first = Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: "n1".into(),
-            address: "10.100.0.1".parse().unwrap(),
             public_key: Some("key1".into()),
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
             lan_address,
+            ..Node::new("n1", "10.100.0.1".parse().unwrap())
         };
         ClusterState::new("c", "lan", Some(mesh), first)
     }

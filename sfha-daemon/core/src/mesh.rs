@@ -131,14 +131,9 @@ mod tests {
             links: crate::links::mesh_only(),
         };
         let first = Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: "node1".into(),
-            address: "10.100.0.1".parse().unwrap(),
             public_key: Some("key1".into()),
             endpoint: Some("192.0.2.1:51820".into()),
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
+            ..Node::new("node1", "10.100.0.1".parse().unwrap())
         };
         let mut state = ClusterState::new("prod", "lan", Some(mesh), first);
         let invite = Command::AddInvite {
@@ -222,16 +217,8 @@ mod tests {
         let mut state = cluster();
         redeem(&mut state);
         state.apply(&Command::CloseInvite { id: "i".into() }).unwrap();
-        let third = Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: "node3".into(),
-            address: "10.100.0.3".parse().unwrap(),
-            public_key: Some("key3".into()),
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
-        };
+        let third =
+            Node { public_key: Some("key3".into()), ..Node::new("node3", "10.100.0.3".parse().unwrap()) };
         state.nodes.insert(3, third);
         let direct = wanted_peers(&state, 3, &BTreeSet::new(), &Holders::new(), 60);
         let relays = BTreeMap::from([(2, 1)]);

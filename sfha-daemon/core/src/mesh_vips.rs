@@ -81,14 +81,8 @@ mod tests {
             links: crate::links::mesh_only(),
         };
         let node = |id: NodeId, address: String| Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: format!("n{id}"),
-            address: address.parse().unwrap(),
             public_key: Some(format!("key{id}")),
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
+            ..Node::new(format!("n{id}"), address.parse().unwrap())
         };
         let mut state = ClusterState::new("c", "lan", Some(mesh), node(1, format!("{first}1")));
         for id in 2..=3 {

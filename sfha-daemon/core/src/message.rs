@@ -217,16 +217,7 @@ mod tests {
     /// A tagged enum would read a map's numbers as strings and fail: the state has maps by node id.
     #[test]
     fn a_snapshot_survives_the_wire() {
-        let node = Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: "node1".into(),
-            address: "10.100.0.1".parse().unwrap(),
-            public_key: None,
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
-        };
+        let node = Node::new("node1", "10.100.0.1".parse().unwrap());
         let state = ClusterState::new("prod", "lan", None, node);
         let round = Round { by: Member { node: 1, pid: 7 }, count: 1 };
         let message = GroupMessage::Snapshot { round, state: Box::new(state) };

@@ -177,6 +177,22 @@ pub struct Node {
     pub priority: u32,
 }
 
+impl Node {
+    /// A node as any other: without a key, at no endpoint, and with [`DEFAULT_PRIORITY`].
+    pub fn new(name: impl Into<String>, address: IpAddr) -> Self {
+        Self {
+            name: name.into(),
+            address,
+            public_key: None,
+            endpoint: None,
+            standby: false,
+            rotation: Rotation::default(),
+            lan_address: None,
+            priority: DEFAULT_PRIORITY,
+        }
+    }
+}
+
 /// As [`DEFAULT_PRIORITY`], for files from before there was a priority.
 #[must_use]
 pub fn default_priority() -> u32 {

@@ -3,7 +3,6 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use sfha_core::ClusterState;
 use sfha_core::fencing::settings::Agent;
-use sfha_core::resources::DEFAULT_PRIORITY;
 use sfha_core::state::{MeshSettings, Node as StateNode, Vip};
 
 use super::*;
@@ -17,14 +16,8 @@ fn member() -> (tempfile::TempDir, Paths) {
     let paths = Paths::under(root.path());
     let key = PrivateKey::generate().unwrap();
     let node = |number: u8, key: &PrivateKey| StateNode {
-        priority: DEFAULT_PRIORITY,
-        name: format!("node{number}"),
-        address: [10, 100, 0, number].into(),
         public_key: Some(key.public().to_string()),
-        endpoint: None,
-        standby: false,
-        lan_address: None,
-        rotation: Default::default(),
+        ..StateNode::new(format!("node{number}"), [10, 100, 0, number].into())
     };
     let mesh = MeshSettings {
         network: "10.100.0.0/24".parse().unwrap(),

@@ -18,16 +18,7 @@ impl Disk {
     fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths::under(root.path());
-        let node = StateNode {
-            priority: 100,
-            name: "node1".into(),
-            address: "10.100.0.1".parse().unwrap(),
-            public_key: None,
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
-        };
+        let node = StateNode::new("node1", "10.100.0.1".parse().unwrap());
         ConfigFile::new("prod", "node1", false).save(&paths).unwrap();
         Self { _root: root, paths, state: ClusterState::new("prod", "lan", None, node) }
     }

@@ -61,14 +61,8 @@ mod tests {
 
     fn state(ids: &[NodeId]) -> ClusterState {
         let node = |id: NodeId| Node {
-            priority: sfha_core::resources::DEFAULT_PRIORITY,
-            name: format!("n{id}"),
-            address: [10, 100, 0, u8::try_from(id).unwrap()].into(),
             public_key: Some(format!("k{id}")),
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
+            ..Node::new(format!("n{id}"), [10, 100, 0, u8::try_from(id).unwrap()].into())
         };
         let mut state = ClusterState::new("c", "lan", None, node(1));
         state.nodes = ids.iter().map(|id| (*id, node(*id))).collect();

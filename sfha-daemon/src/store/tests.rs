@@ -17,14 +17,8 @@ impl Disk {
         let paths = disk.paths();
         let key = PrivateKey::generate().unwrap();
         let node = sfha_core::state::Node {
-            priority: sfha_core::resources::DEFAULT_PRIORITY,
-            name: "node1".into(),
-            address: "10.100.0.1".parse().unwrap(),
             public_key: Some(key.public().to_string()),
-            endpoint: None,
-            standby: false,
-            lan_address: None,
-            rotation: Default::default(),
+            ..sfha_core::state::Node::new("node1", "10.100.0.1".parse().unwrap())
         };
         let mesh = MeshSettings {
             network: "10.100.0.0/24".parse().unwrap(),

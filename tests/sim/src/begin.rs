@@ -7,14 +7,8 @@ use super::rng::Rng;
 
 pub(super) fn state(count: u64, services: (u64, u64), rng: &mut Rng) -> ClusterState {
     let node = |id: u64| Node {
-        priority: sfha_core::resources::DEFAULT_PRIORITY,
-        name: format!("node{id}"),
-        address: format!("10.100.0.{id}").parse().unwrap_or([10, 100, 0, 1].into()),
         public_key: Some(format!("key{id}")),
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
+        ..Node::new(format!("node{id}"), format!("10.100.0.{id}").parse().unwrap_or([10, 100, 0, 1].into()))
     };
     let network = "10.100.0.0/24".parse().unwrap_or_default();
     let mesh = MeshSettings { network, port: 51820, mtu: 1420, links: sfha_core::links::mesh_only() };

@@ -185,16 +185,8 @@ fn kind(event: &Event) -> &'static str {
 }
 
 fn state(nodes: NodeId, spread: bool) -> ClusterState {
-    let node = |id: NodeId| Node {
-        priority: sfha_core::resources::DEFAULT_PRIORITY,
-        name: format!("node{id}"),
-        address: [10, 100, 0, u8::try_from(id).unwrap_or(u8::MAX)].into(),
-        public_key: None,
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
-    };
+    let node =
+        |id: NodeId| Node::new(format!("node{id}"), [10, 100, 0, u8::try_from(id).unwrap_or(u8::MAX)].into());
     let mut state = ClusterState::new("bench", "lan", None, node(1));
     state.nodes.extend((2..=nodes).map(|id| (id, node(id))));
     state.next_node_id = nodes + 1;

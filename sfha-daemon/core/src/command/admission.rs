@@ -115,14 +115,10 @@ impl ClusterState {
         };
         let id = self.next_node_id;
         let node = Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: name.to_owned(),
-            address,
             public_key: Some(public_key.to_owned()),
             endpoint: endpoint.map(str::to_owned),
-            standby: false,
-            rotation: Default::default(),
             lan_address,
+            ..Node::new(name, address)
         };
         self.next_node_id += 1;
         self.nodes.insert(id, node);

@@ -7,16 +7,7 @@ use crate::resources::{Constraint, HealthCheck};
 use crate::state::{MAX_NODES, MeshSettings};
 
 fn cluster() -> ClusterState {
-    let node = Node {
-        priority: crate::resources::DEFAULT_PRIORITY,
-        name: "n1".into(),
-        address: [10, 100, 0, 1].into(),
-        public_key: Some("k1".into()),
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
-    };
+    let node = Node { public_key: Some("k1".into()), ..Node::new("n1", [10, 100, 0, 1].into()) };
     // A small network, so that it runs out of addresses.
     let mesh = MeshSettings {
         network: "10.100.0.0/28".parse().unwrap(),

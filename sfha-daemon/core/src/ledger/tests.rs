@@ -98,21 +98,7 @@ fn a_vip_is_given_to_nobody_while_somebody_else_still_has_it() {
 #[test]
 fn all_are_here_and_say_that_they_have_nothing() {
     let mut ledger = Ledger::default();
-    let mut state = ClusterState::new(
-        "c",
-        "lan",
-        None,
-        crate::state::Node {
-            priority: crate::resources::DEFAULT_PRIORITY,
-            name: "n".into(),
-            address: [10, 0, 0, 1].into(),
-            public_key: None,
-            endpoint: None,
-            standby: false,
-            rotation: Default::default(),
-            lan_address: None,
-        },
-    );
+    let mut state = ClusterState::new("c", "lan", None, crate::state::Node::new("n", [10, 0, 0, 1].into()));
     let address = "10.0.0.9/24".parse().unwrap();
     state.apply(&crate::Command::AddVip { name: "v".into(), address, interface: None }).unwrap();
     ledger.complete(&state, &Order::of(&state), &BTreeSet::new());

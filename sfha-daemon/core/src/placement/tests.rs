@@ -5,16 +5,7 @@ use crate::state::{Node, Vip};
 
 /// Nodes n1 to n4; the VIPs `v` and `w`, the services `s` and `t`.
 fn cluster() -> ClusterState {
-    let node = |id: NodeId| Node {
-        priority: 100,
-        name: format!("n{id}"),
-        address: [10, 0, 0, u8::try_from(id).unwrap()].into(),
-        public_key: None,
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
-    };
+    let node = |id: NodeId| Node::new(format!("n{id}"), [10, 0, 0, u8::try_from(id).unwrap()].into());
     let mut state = ClusterState::new("c", "lan", None, node(1));
     state.nodes.extend((2..=4).map(|id| (id, node(id))));
     for (name, address) in [("v", "10.1.0.1/24"), ("w", "10.1.0.2/24")] {

@@ -5,22 +5,12 @@ use super::*;
 use crate::cluster::Ring;
 use crate::event::LeaveReason;
 use crate::message::{GroupMessage, Member};
-use crate::resources::DEFAULT_PRIORITY;
 use crate::state::Node;
 
 const ME: Member = Member { node: 1, pid: 7 };
 
 fn start() -> Start {
-    let node = Node {
-        name: "node1".into(),
-        address: "10.100.0.1".parse().unwrap(),
-        public_key: None,
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
-        priority: DEFAULT_PRIORITY,
-    };
+    let node = Node::new("node1", "10.100.0.1".parse().unwrap());
     let settings = Settings {
         me: 1,
         program: "0.1.0".into(),

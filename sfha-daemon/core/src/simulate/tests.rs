@@ -22,16 +22,7 @@ fn settings() -> Settings {
 
 /// The VIP `v`; the service `s` with it and after it; the service `t`, which prefers n2 and is critical.
 fn state(nodes: NodeId) -> ClusterState {
-    let node = |id: NodeId| Node {
-        priority: 100,
-        name: format!("n{id}"),
-        address: [10, 0, 0, u8::try_from(id).unwrap()].into(),
-        public_key: None,
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
-    };
+    let node = |id: NodeId| Node::new(format!("n{id}"), [10, 0, 0, u8::try_from(id).unwrap()].into());
     let mut state = ClusterState::new("c", "lan", None, node(1));
     state.nodes.extend((2..=nodes).map(|id| (id, node(id))));
     let vip = Vip { address: "10.1.0.1/24".parse().unwrap(), interface: None, prefer: Vec::new() };

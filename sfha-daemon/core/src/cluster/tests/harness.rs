@@ -56,14 +56,8 @@ pub(super) struct Lab {
 
 pub(super) fn node(id: NodeId) -> Node {
     Node {
-        priority: crate::resources::DEFAULT_PRIORITY,
-        name: format!("n{id}"),
-        address: [10, 100, 0, u8::try_from(id).unwrap()].into(),
         public_key: Some(format!("key{id}")),
-        endpoint: None,
-        standby: false,
-        rotation: Default::default(),
-        lan_address: None,
+        ..Node::new(format!("n{id}"), [10, 100, 0, u8::try_from(id).unwrap()].into())
     }
 }
 
