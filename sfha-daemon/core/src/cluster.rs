@@ -118,6 +118,8 @@ pub struct Cluster {
     /// A round was asked for, because quorum was lost and is back in the same view.
     asked_round: bool,
     rounds: u64,
+    /// Since when this node is in a ring that it was not told to come to, and waits for a round.
+    silent_since: Option<Time>,
     /// Version of the program and of the state that each node said when it said Hello last.
     told: BTreeMap<NodeId, (String, StateVersion)>,
 
@@ -276,6 +278,7 @@ impl Cluster {
             confirming: None,
             asked_round: false,
             rounds: 0,
+            silent_since: None,
             told: BTreeMap::new(),
             ledger: Ledger::default(),
             had_ledger: false,
@@ -321,6 +324,7 @@ impl Cluster {
                 self.ring_pending = false;
                 self.left_behind = std::mem::take(&mut self.gone);
                 self.judge_left_behind(now);
+                self.notice_silent_ring(now);
             }
             Event::Membership { members, left } => self.membership(members, &left, now),
             Event::Delivered { from, message } => self.delivered(from, message, now),

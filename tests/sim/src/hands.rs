@@ -218,9 +218,11 @@ impl World {
             }
             // One that fails may run all the same.
             Work::Start { unit, fails, .. } => {
-                let machine = self.machines.get(&node);
-                let died = machine.is_some_and(|machine| !machine.units.contains(&unit));
-                failed = fails || died;
+                let Some(machine) = self.machines.get_mut(&node) else { return };
+                failed = fails || !machine.units.contains(&unit);
+                if !failed {
+                    machine.unserved.remove(&unit);
+                }
             }
             Work::Stop { name, unit, fails } => {
                 failed = fails;

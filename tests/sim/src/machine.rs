@@ -33,6 +33,8 @@ pub struct Machine {
     pub addresses: BTreeMap<IpAddr, Address>,
     /// Units that a daemon started and nobody stopped.
     pub units: BTreeSet<String>,
+    /// Units of these whose start is not over, or failed: nobody was served by them.
+    pub unserved: BTreeSet<String>,
     /// Units that somebody else started.
     pub foreign: BTreeSet<String>,
     /// Addresses and units that it took on since it was switched on, and has not let go in order; until it is
@@ -132,6 +134,7 @@ impl Machine {
             disk,
             addresses: BTreeMap::new(),
             units: BTreeSet::new(),
+            unserved: BTreeSet::new(),
             foreign: BTreeSet::new(),
             stuck: BTreeSet::new(),
             had: BTreeSet::new(),

@@ -99,6 +99,7 @@ impl World {
             machine.foreign.remove(&service.unit);
             machine.died.remove(&service.unit);
             machine.units.insert(service.unit.clone());
+            machine.unserved.insert(service.unit.clone());
         }
         self.order_unit(node, id, &name);
         self.after(wait, Coming::Done(node, pid, id, Work::Start { name, unit: service.unit, fails }));
@@ -336,7 +337,7 @@ impl World {
         let Some(machine) = self.machines.get(&node) else { return };
         let Some(daemon) = &machine.daemon else { return };
         let (core, state) = (&daemon.core, daemon.core.state());
-        let strange = !machine.units.contains(unit);
+        let strange = !machine.units.contains(unit) || machine.unserved.contains(unit);
         if !core.is_operational() || state.maintenance || strange || daemon.stopping_units.contains(name) {
             return;
         }

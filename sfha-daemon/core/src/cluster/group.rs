@@ -20,6 +20,7 @@ use crate::time::Time;
 impl Cluster {
     pub(super) fn disconnected(&mut self, now: Time) {
         self.member = None;
+        self.silent_since = None;
         self.quorum = None;
         self.votes = None;
         self.device = None;
@@ -165,6 +166,7 @@ impl Cluster {
         let grew = members.iter().any(|member| !self.view.contains(member));
         self.view = members;
         self.new_view();
+        self.silent_since = None;
         // Whoever is here now is not who the command was about.
         self.drop_fencing_proposals(ErrorCode::Synchronising, now);
         self.forget_acks();
@@ -174,6 +176,23 @@ impl Cluster {
         if self.is_coordinator() {
             let round = self.new_round(me);
             self.multicast(GroupMessage::SyncStart { round });
+        }
+    }
+
+    /// Whoever is in a new ring and was told of no change of its members begins anew with the same ones.
+    ///
+    /// A node that was alone for a moment can be back before its Corosync has told its group: it hears of no
+    /// change then, and those who saw it go and come back wait for a round (seen with Corosync 3.1.7, when a
+    /// second ring follows before the services of the first are synchronised). Whether others had quorum
+    /// without it, their Hello tells.
+    pub(super) fn notice_silent_ring(&mut self, now: Time) {
+        if self.member.is_none() || self.sync == Sync::Waiting {
+            return;
+        }
+        self.new_view();
+        self.silent_since = Some(now);
+        if self.is_coordinator() {
+            self.ask_round();
         }
     }
 
@@ -272,6 +291,8 @@ impl Cluster {
         }
         let round = *round;
         let (Age { epoch, version, .. }, hash) = (hello.age, hello.hash.clone());
+        // They began an epoch that this node was not told to be away from.
+        self.broken |= self.silent_since.is_some() && epoch > self.state.epoch;
         self.told.insert(from.node, (hello.program.clone(), StateVersion { epoch, version, hash }));
         hellos.insert(from, hello);
         let Some(verdict) = judge(&self.view, hellos) else { return };
@@ -316,6 +337,7 @@ impl Cluster {
 
     fn in_step(&mut self, now: Time) {
         self.sync = Sync::InStep;
+        self.silent_since = None;
         self.had_ledger = true;
         self.gone_since.clear();
         self.in_step_since = now;

@@ -13,10 +13,14 @@ use crate::time::Time;
 /// Time that a stopping daemon waits for its last messages to come back.
 const LEAVE_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Time that a node in a ring that it was not told of leaves to the member with the lowest id, which may stand still.
+const SILENCE: Duration = Duration::from_millis(100);
+
 impl Cluster {
     pub(super) fn settle(&mut self, now: Time) {
         self.notice_removal(now);
         self.mend();
+        self.break_silence(now);
         self.reconcile(now);
         self.announce_again();
         self.coordinate(now);
@@ -49,6 +53,7 @@ impl Cluster {
             .chain(self.fencing.poll_timeout())
             .chain(leave)
             .chain(retry)
+            .chain(self.silence_ends().map(|at| (at, "silent-ring")))
     }
 
     /// After a break: whole again when quorum was confirmed for the ring that this node is in. When
@@ -65,7 +70,19 @@ impl Cluster {
         }
     }
 
-    fn ask_round(&mut self) {
+    /// When a round that nobody begins is asked for by whoever misses it.
+    fn silence_ends(&self) -> Option<Time> {
+        let waits = self.sync == Sync::Waiting && !self.asked_round;
+        self.silent_since.filter(|_| waits).map(|since| since + SILENCE)
+    }
+
+    fn break_silence(&mut self, now: Time) {
+        if self.silence_ends().is_some_and(|at| at <= now) {
+            self.ask_round();
+        }
+    }
+
+    pub(super) fn ask_round(&mut self) {
         if let (false, Some(me)) = (self.asked_round, self.member) {
             self.asked_round = true;
             let round = self.new_round(me);

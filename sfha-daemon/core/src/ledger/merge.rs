@@ -87,11 +87,14 @@ impl Ledger {
             self.served.clone_from(&best.served);
             self.conflicts.clone_from(&best.conflicts);
         }
+        // What its holder says to be active has no problem and is not stuck, whether that was heard or not.
+        let slots = &self.slots;
+        let active = |name: &str| matches!(slots.get(name), Some(Slot::Held { active: true, .. }));
         for (_, ledger) in ledgers {
             for (name, nodes) in &ledger.unable {
                 self.unable.entry(name.clone()).or_default().extend(nodes);
             }
-            for (name, problem) in &ledger.problems {
+            for (name, problem) in ledger.problems.iter().filter(|(name, _)| !active(name)) {
                 self.problems.entry(name.clone()).or_insert_with(|| problem.clone());
             }
             for (name, given) in &ledger.given {
@@ -100,8 +103,10 @@ impl Ledger {
                 known.gone_ms = known.gone_ms.max(given.gone_ms);
             }
             for (name, by) in &ledger.stuck {
-                let still = match self.slots.get(name) {
-                    Some(Slot::Held { node, .. } | Slot::Lost { node: Some(node) }) => node == by,
+                let still = match slots.get(name) {
+                    Some(Slot::Held { node, active: false, .. } | Slot::Lost { node: Some(node) }) => {
+                        node == by
+                    }
                     _ => false,
                 };
                 if still {

@@ -161,9 +161,10 @@ fn a_vip_that_was_given_to_a_node_in_standby_goes_on() {
     for id in [1, 2, 3] {
         lab.start(id);
     }
-    // Node 1 has not heard of quorum in its ring: it is given the VIP and may not take it.
+    // Node 2 has not heard of its group in its ring: it is given the VIP and may not take it.
     lab.propose(2, 1, Command::SetStandby { node: 1, standby: true });
-    lab.tell(2, Event::Ring { ring: crate::cluster::Ring { node: 9, seq: 999 } });
+    let ring = crate::cluster::Ring { node: 9, seq: 999 };
+    lab.tell(2, Event::Quorum { quorate: true, ring, members: [1, 2, 3].into() });
     lab.propose(1, 2, Command::SetStandby { node: 1, standby: false });
     lab.tell(1, Event::Move { request: 3, to: Some(2), names: BTreeSet::new() });
     lab.settle();

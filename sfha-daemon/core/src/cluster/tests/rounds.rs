@@ -68,15 +68,43 @@ fn quorum_that_comes_back_in_the_same_group_is_agreed_on_anew() {
 #[test]
 fn nothing_is_taken_before_quorum_and_group_speak_of_the_same_ring() {
     let mut lab = Lab::new(3);
-    lab.tell(1, Event::Ring { ring: Ring { node: 1, seq: 1000 } });
+    let ring = Ring { node: 1, seq: 1000 };
+    lab.tell(1, Event::Ring { ring });
     lab.propose(2, 1, add_vip("c", 102));
-    assert!(lab.applied(1));
     assert!(lab.holders("c").is_empty());
-    lab.tell(
-        1,
-        Event::Quorum { quorate: true, ring: Ring { node: 1, seq: 1000 }, members: [1, 2, 3].into() },
-    );
+    lab.tell(1, Event::Quorum { quorate: true, ring, members: [1, 2, 3].into() });
+    lab.settle();
+    assert!(lab.applied(1));
     assert_eq!(lab.holders("c"), [1]);
+}
+
+#[test]
+fn a_ring_that_came_without_a_word_about_its_members_is_agreed_on_anew_by_whoever_is_awake() {
+    let mut lab = Lab::new(3);
+    let ring = Ring { node: 1, seq: 1000 };
+    let quorum = || Event::Quorum { quorate: true, ring, members: [1, 2, 3].into() };
+    let member = |id| Member { node: id, pid: 100 + id };
+    let gone = vec![(member(1), LeaveReason::NodeDown)];
+    // Node 1 was alone for a moment and has not been told; the others have.
+    for id in [2, 3] {
+        lab.tell(id, Event::Membership { members: [1, 2, 3].map(member).into(), left: gone.clone() });
+        lab.tell(id, Event::Ring { ring });
+        lab.tell(id, quorum());
+    }
+    lab.settle();
+    assert!(!lab.nodes[&2].is_operational(), "the lowest id has not begun a round");
+    lab.tell(1, Event::Ring { ring });
+    lab.tell(1, quorum());
+    lab.settle();
+    assert!([1, 2, 3].iter().all(|id| lab.nodes[id].is_established()));
+    assert_eq!(lab.holders("a"), [1], "nobody had quorum without it");
+    // All of them, and who is to begin a round stands still: another one does, after a while.
+    let ring = Ring { node: 1, seq: 1004 };
+    lab.tell(3, Event::Ring { ring });
+    assert!(!lab.nodes[&3].is_operational());
+    assert!(lab.nodes[&3].deadlines().any(|(_, why)| why == "silent-ring"));
+    lab.pass(100);
+    assert!(lab.nodes[&2].is_operational(), "it asked the others, too");
 }
 
 #[test]
