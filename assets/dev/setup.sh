@@ -29,7 +29,7 @@ for what in "$@"; do
 		packages="$packages corosync corosync-qdevice corosync-qnetd systemd systemd-container dbus
 			iproute2 nftables iputils-ping
 			tcpdump wireguard-tools tmux qemu-system-x86 linux-image-amd64 busybox-static kmod
-			procps util-linux fence-agents mmdebstrap lintian"
+			procps util-linux fence-agents mmdebstrap lintian libfaketime"
 		tools="$tools cargo-nextest:$nextest"
 		;;
 	check)

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::cluster::{Cluster, NOTED_UNIT, Span, VIP, at_once, now};
-use crate::lab::{AddressWatcher, Prober, wait_until};
+use crate::lab::{AddressWatcher, Node, Prober, wait_until};
 use sfha_sim::Rng;
 
 use changes::Changes;
@@ -81,8 +81,8 @@ pub fn run(options: Options) -> Result<Summary> {
         let story = Story::default();
         let result = chaos.round(&schedule, &mut changes, &story);
         let healed = result.with_context(|| {
-            let cluster = chaos.cluster.describe();
-            format!("round with the seed {seed}:\n{schedule}\n{}\n{cluster}", story.text())
+            let (cluster, journals) = (chaos.cluster.describe(), chaos.journals(story.start.elapsed()));
+            format!("round with the seed {seed}:\n{schedule}\n{}\n{cluster}\n{journals}", story.text())
         })?;
         summary.rounds += 1;
         summary.faults += schedule.steps.len();
@@ -137,6 +137,20 @@ impl Ends {
     }
 }
 
+/// The nodes share the machine's clock: sfhad gets one that can be set, at its next start.
+fn give_a_clock_of_its_own(node: &Node) -> Result<()> {
+    let library = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+    node.exec_ok(&["test", "-e", library]).context("libfaketime")?;
+    let clock = faults::CLOCK;
+    let unit = format!(
+        "[Service]\nEnvironment=LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={clock} FAKETIME_NO_CACHE=1 \
+         FAKETIME_DONT_FAKE_MONOTONIC=1\n"
+    );
+    node.exec_ok(&["mkdir", "-p", "/etc/systemd/system/sfha.service.d"])?;
+    node.write_file("/etc/systemd/system/sfha.service.d/clock.conf", &unit)?;
+    node.sh("systemctl daemon-reload && systemctl restart sfha.service").map(drop)
+}
+
 struct Chaos {
     cluster: Cluster,
     watched: Vec<(&'static str, AddressWatcher, Prober)>,
@@ -156,6 +170,9 @@ impl Chaos {
         cluster.install_noted()?;
         let _: serde_json::Value =
             cluster.ask(0, &["service", "add", "app", NOTED_UNIT, "--stop-timeout", "2s"])?;
+        for node in cluster.lab().nodes() {
+            give_a_clock_of_its_own(node)?;
+        }
         let node = cluster.node(0);
         node.sh("cat >>/etc/sfha/config.yml <<END\n\
              constraints:\n\
@@ -219,6 +236,16 @@ impl Chaos {
         let service = status.services.into_iter().find(|service| service.name == "app")?;
         let vip = status.vips.into_iter().find(|vip| vip.name == "web")?;
         service.holder.filter(|holder| service.state == "active" && vip.holder.as_ref() == Some(holder))
+    }
+
+    /// What the nodes wrote in that time.
+    fn journals(&self, time: Duration) -> String {
+        let since = format!("-{}s", time.as_secs() + 1);
+        let units = ["-u", "sfha.service", "-u", "corosync.service", "-u", "sfha-wg.service"];
+        let args = [&units[..], &["-o", "short-precise", "--since", &since]].concat();
+        let nodes = self.cluster.lab().nodes().iter();
+        let journal = |node: &Node| node.journal(&args).unwrap_or_else(|error| format!("{error:#}\n"));
+        nodes.map(|node| format!("--- {}\n{}", node.name(), journal(node))).collect()
     }
 
     fn check(&self, changes: &Changes) -> Result<()> {

@@ -281,7 +281,12 @@ impl Lab {
         self.switch().lose(&pairs, percent)
     }
 
-    /// Ends all partitions, blocks and losses. Pulled cables stay pulled.
+    /// Has that share of all frames between nodes arrive twice, at random.
+    pub fn duplicate(&self, percent: u8) -> Result<()> {
+        self.switch().duplicate(self.nodes.len(), percent)
+    }
+
+    /// Ends all partitions, blocks, losses and duplications. Pulled cables stay pulled.
     pub fn heal(&self) -> Result<()> {
         self.switch().heal()
     }

@@ -123,6 +123,14 @@ fn cables_and_partitions_separate_exactly_whom_they_should() {
     lab.heal().unwrap();
     await_ping(one, two);
     await_client(&lab, two);
+    let copies = || {
+        let target = two.ip().to_string();
+        one.exec(&["ping", "-c", "5", "-i", "0.05", &target]).unwrap().stdout.matches("DUP!").count()
+    };
+    lab.duplicate(100).unwrap();
+    assert!(copies() >= 4, "requests arrive twice, and so do the answers");
+    lab.heal().unwrap();
+    assert_eq!(copies(), 0);
     assert!(lab.partition(&[&[0], &[0]]).is_err());
 }
 

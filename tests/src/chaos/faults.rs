@@ -63,6 +63,30 @@ impl Chaos {
                 last();
                 lab.heal()?;
             }
+            Fault::Twice(percent) => {
+                lab.duplicate(*percent)?;
+                last();
+                lab.heal()?;
+            }
+            Fault::Clock(node, seconds) => {
+                let node = self.cluster.node(*node);
+                // A node that is off has no clock, and its next daemon the right one.
+                if set_clock(node, *seconds).is_ok() {
+                    last();
+                    let _ = set_clock(node, 0);
+                }
+            }
+            Fault::Memory(node, mib) => {
+                let node = self.cluster.node(*node);
+                let high = |value: &str| {
+                    let property = format!("MemoryHigh={value}");
+                    node.exec(&["systemctl", "set-property", "--runtime", "sfha.service", &property])
+                };
+                if high(&format!("{mib}M")).is_ok_and(|output| output.success()) {
+                    last();
+                    let _ = high("infinity");
+                }
+            }
             Fault::Kill(node, unit) => {
                 // It may not run just now.
                 let _ = self.cluster.signal(*node, unit, Signal::SIGKILL);
@@ -167,6 +191,14 @@ impl Chaos {
             .map(drop)
             .context("remount")
     }
+}
+
+/// What a node's daemon takes for the time, in libfaketime's words.
+pub(super) const CLOCK: &str = "/run/sfha-clock";
+
+/// Has a node's daemon take the time for that many seconds later than it is.
+fn set_clock(node: &Node, seconds: i64) -> Result<()> {
+    node.write_file(CLOCK, &format!("{seconds:+}s\n"))
 }
 
 /// Done, or so already.

@@ -24,6 +24,12 @@ pub enum Fault {
     OneWay(usize, usize),
     /// So many frames of a hundred are lost between nodes.
     Loss(u8),
+    /// So many frames of a hundred arrive twice.
+    Twice(u8),
+    /// The clock of the daemon jumps by that many seconds, and back again.
+    Clock(usize, i64),
+    /// The daemon may keep no more than that many MiB in memory.
+    Memory(usize, u8),
     /// A process is killed.
     Kill(usize, &'static str),
     /// A process stands still, and goes on.
@@ -113,7 +119,7 @@ impl Plan<'_> {
     fn fault(&mut self) -> Fault {
         let node = usize::try_from(self.rng.below(self.nodes as u64)).unwrap_or(0);
         let unit = UNITS[usize::try_from(self.rng.below(3)).unwrap_or(0)];
-        match self.rng.below(24) {
+        match self.rng.below(27) {
             0 | 1 => Fault::PowerCut(node),
             2 | 3 => Fault::Unplug(node),
             4 | 5 => self.partition(),
@@ -140,6 +146,12 @@ impl Plan<'_> {
                 true => Fault::Standby(node),
                 false => Fault::Maintenance(node),
             },
+            23 => Fault::Twice(u8::try_from(self.rng.range(5, 100)).unwrap_or(5)),
+            24 => {
+                let seconds = i64::try_from(self.rng.range(1, 90_000)).unwrap_or(1);
+                Fault::Clock(node, if self.rng.chance(500) { seconds } else { -seconds })
+            }
+            25 => Fault::Memory(node, u8::try_from(self.rng.range(2, 12)).unwrap_or(2)),
             _ => Fault::RotateKeys(node),
         }
     }
@@ -159,7 +171,9 @@ impl Plan<'_> {
 }
 
 fn clash(one: &Fault, other: &Fault) -> bool {
-    let network = |fault: &Fault| matches!(fault, Fault::Partition(..) | Fault::OneWay(..) | Fault::Loss(_));
+    let network = |fault: &Fault| {
+        matches!(fault, Fault::Partition(..) | Fault::OneWay(..) | Fault::Loss(_) | Fault::Twice(_))
+    };
     let whole = |fault: &Fault| match fault {
         Fault::PowerCut(node) | Fault::Pause(node) | Fault::Unplug(node) => Some(*node),
         _ => None,
@@ -170,6 +184,8 @@ fn clash(one: &Fault, other: &Fault) -> bool {
         | Fault::Freeze(node, _)
         | Fault::Kill(node, _)
         | Fault::Restart(node, _)
+        | Fault::Clock(node, _)
+        | Fault::Memory(node, _)
         | Fault::ReadOnly(node) => Some(*node),
         _ => None,
     };
@@ -221,6 +237,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(kinds.len(), 18, "{kinds:?}");
+        assert_eq!(kinds.len(), 21, "{kinds:?}");
     }
 }

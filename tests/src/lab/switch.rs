@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+use super::address;
 use super::netns;
 use super::place::Place;
 use super::reap::GlobalLock;
@@ -40,6 +41,9 @@ table bridge lab {
   }
 }
 ";
+
+/// There may be no such table: it is made first.
+const NO_COPIES: &str = "add table netdev copies\ndelete table netdev copies\n";
 
 /// A lab's switch.
 #[derive(Debug, Clone)]
@@ -91,10 +95,7 @@ impl Switch {
 
     /// Loses `percent` of the frames from the first to the second endpoint of each pair, from now on only these.
     pub(crate) fn lose(&self, pairs: &[(Endpoint, Endpoint)], percent: u8) -> Result<()> {
-        let chance = match percent {
-            100.. => String::new(),
-            percent => format!("numgen random mod 100 < {percent}"),
-        };
+        let chance = chance(percent);
         let mut script = String::from("flush chain bridge lab loss\n");
         for (from, to) in pairs {
             let (from, to) = (from.port(), to.port());
@@ -106,8 +107,37 @@ impl Switch {
         netns::nft(&self.netns, &script)
     }
 
-    /// Lets everybody talk to everybody, without loss. Pulled cables stay pulled.
+    /// Of what the nodes, so many of them, send to each other, `percent` arrives twice, from now on.
+    pub(crate) fn duplicate(&self, nodes: usize, percent: u8) -> Result<()> {
+        let (mut script, chance) = (String::from(NO_COPIES), chance(percent));
+        script.push_str("table netdev copies {\n");
+        for from in 0..nodes {
+            let port = Endpoint::Node(from).port();
+            writeln!(script, "chain {port} {{ type filter hook ingress device \"{port}\" priority 0;")?;
+            for to in (0..nodes).filter(|to| *to != from) {
+                let (mac, to) =
+                    (address::mac_text(address::mac(u8::try_from(to + 1)?)), Endpoint::Node(to).port());
+                writeln!(script, "ether daddr {mac} {chance} counter dup to \"{to}\"")?;
+            }
+            script.push_str("}\n");
+        }
+        script.push('}');
+        netns::nft(&self.netns, &script)
+    }
+
+    /// Lets everybody talk to everybody, each frame once. Pulled cables stay pulled.
     pub(crate) fn heal(&self) -> Result<()> {
-        netns::nft(&self.netns, "flush set bridge lab cut\nflush chain bridge lab loss")
+        netns::nft(
+            &self.netns,
+            &format!("flush set bridge lab cut\nflush chain bridge lab loss\n{NO_COPIES}"),
+        )
+    }
+}
+
+/// What is true of that share of all frames.
+fn chance(percent: u8) -> String {
+    match percent {
+        100.. => String::new(),
+        percent => format!("numgen random mod 100 < {percent}"),
     }
 }
